@@ -1,0 +1,103 @@
+"""The agent's socket to the control plane: `/api/agent`, JSON text frames `{"type": ..., ...}`.
+
+Each message is declared once with the side that may send it; a frame from the wrong side, or of
+an unknown type, cannot be parsed.
+"""
+
+import json
+from enum import StrEnum
+from typing import Any, Final
+
+from wire.binary import WireError
+
+SUBPROTOCOL: Final = "ztna-agent.v1"
+PATH: Final = "/api/agent"
+MAX_UP_BYTES: Final = 64 * 1024
+MAX_DOWN_BYTES: Final = 256 * 1024
+AUTH_SECONDS: Final = 10
+PING_SECONDS: Final = 25
+SILENCE_SECONDS: Final = 75
+
+CLOSE_RESTART: Final = 1001
+CLOSE_TOO_BIG: Final = 1009
+CLOSE_SILENT: Final = 4000
+CLOSE_CREDENTIAL: Final = 4001
+CLOSE_FORBIDDEN: Final = 4003
+CLOSE_TOO_CHATTY: Final = 4008
+CLOSE_REPLACED: Final = 4009
+
+
+class FromServer(StrEnum):
+    """What the control plane says.
+
+    hello {challenge, protocol, server_time, session_id} · ready {status, heartbeat_s} ·
+    netmap {netmap, relay_token, expires_in} · part {index, count, data}: a larger message cut
+    into pieces of JSON text · delta {delta} · alive {netmap_version, server_time} ·
+    nudge {what, peer_machine_id?} · token {relay_token, expires_in} · reply {id, data | error} ·
+    close_reason {code, message, final}
+    """
+
+    HELLO = "hello"
+    READY = "ready"
+    NETMAP = "netmap"
+    PART = "part"
+    DELTA = "delta"
+    ALIVE = "alive"
+    NUDGE = "nudge"
+    TOKEN = "token"
+    REPLY = "reply"
+    CLOSE_REASON = "close_reason"
+
+
+class FromAgent(StrEnum):
+    """What an agent says.
+
+    auth {machine_id, signature, netmap_version, version, capabilities} ·
+    ack {version, received_at, enforced_at, errors} · resync {have} · heartbeat {status,
+    endpoints, derp_region, derp_latencies, connectivity, paths} · goodbye · endpoints
+    {endpoints, derp_region, derp_latencies} · query {id, kind, args} · ping
+    """
+
+    AUTH = "auth"
+    ACK = "ack"
+    RESYNC = "resync"
+    HEARTBEAT = "heartbeat"
+    GOODBYE = "goodbye"
+    ENDPOINTS = "endpoints"
+    QUERY = "query"
+    PING = "ping"
+
+
+def encode(kind: FromServer | FromAgent, **body: Any) -> str:
+    """One frame as compact JSON text."""
+    return json.dumps({"type": kind.value, **body}, separators=(",", ":"))
+
+
+def parse_from_server(text: str) -> tuple[FromServer, dict[str, Any]]:
+    """(type, body) of a frame that an agent received."""
+    kind, body = _parse(text, MAX_DOWN_BYTES)
+    try:
+        return FromServer(kind), body
+    except ValueError:
+        raise WireError(f"unexpected message {kind!r}") from None
+
+
+def parse_from_agent(text: str) -> tuple[FromAgent, dict[str, Any]]:
+    """(type, body) of a frame that the control plane received."""
+    kind, body = _parse(text, MAX_UP_BYTES)
+    try:
+        return FromAgent(kind), body
+    except ValueError:
+        raise WireError(f"unexpected message {kind!r}") from None
+
+
+def _parse(text: str, limit: int) -> tuple[str, dict[str, Any]]:
+    if len(text.encode()) > limit:
+        raise WireError("frame too large")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        raise WireError("frame is not JSON") from None
+    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+        raise WireError("frame must be an object with a type")
+    return body.pop("type"), body
