@@ -36,6 +36,7 @@ SERVER_HELLO: Final = 0x01
 CLIENT_HELLO: Final = 0x02
 READY: Final = 0x03
 REFUSED: Final = 0x04
+RENEW: Final = 0x05
 SEND: Final = 0x10
 RECV: Final = 0x11
 PEER_GONE: Final = 0x20
@@ -60,6 +61,13 @@ class ClientHello:
 
     key: bytes
     proof: bytes
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """A fresh token for the key that this connection has proven, before the old one ends."""
+
     token: str
 
 
@@ -124,7 +132,7 @@ class Pong:
 
 
 FromServer = ServerHello | Ready | Refused | Recv | PeerGone | Restarting | Ping | Pong
-FromClient = ClientHello | Send | Ping | Pong
+FromClient = ClientHello | Renew | Send | Ping | Pong
 
 
 def proof(shared: bytes, *, hello: ServerHello, key: bytes, token: str) -> bytes:
@@ -149,6 +157,8 @@ def encode(frame: FromServer | FromClient) -> bytes:
             return bytes((SERVER_HELLO, VERSION)) + ephemeral + nonce
         case ClientHello(key, mac, token):
             return bytes((CLIENT_HELLO, VERSION)) + key + mac + token.encode("ascii")
+        case Renew(token):
+            return bytes((RENEW,)) + token.encode("ascii")
         case Ready(seconds):
             return bytes((READY,)) + seconds.to_bytes(2, "big")
         case Refused(code):
@@ -178,6 +188,8 @@ def parse_from_client(frame: bytes | memoryview) -> FromClient:
         if not start < len(raw) <= start + MAX_TOKEN_BYTES or raw[0] != VERSION:
             raise WireError("malformed client hello")
         return ClientHello(raw[1 : 1 + KEY_BYTES], raw[1 + KEY_BYTES : start], _ascii(raw[start:]))
+    if kind == RENEW and 1 <= len(body) <= MAX_TOKEN_BYTES:
+        return Renew(_ascii(bytes(body)))
     return _parse_keepalive(kind, body)
 
 

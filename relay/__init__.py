@@ -1,0 +1,1 @@
+"""Relay and STUN server: moves sealed packets between machines and can read none."""

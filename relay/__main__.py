@@ -1,0 +1,27 @@
+"""`python -m relay`: run a relay with the settings of the environment."""
+
+import logging
+import os
+import sys
+
+import uvloop
+
+from relay.config import ConfigError, from_environment
+from relay.server import serve
+
+
+def main() -> int:
+    """Exit status: 0 after a clean stop, 2 for a wrong setting."""
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel("WARNING")
+    try:
+        config = from_environment(os.environ)
+    except ConfigError as error:
+        print(f"relay: {error}", file=sys.stderr)
+        return 2
+    uvloop.run(serve(config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

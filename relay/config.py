@@ -1,0 +1,73 @@
+"""Settings of a relay, from QZRELAY_* in the environment; a bad or unknown one stops the start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wire.numbers import RELAY_PORT, STUN_PORT
+
+PREFIX = "QZRELAY_"
+ANY_INTERFACE = "0.0.0.0"  # noqa: S104 a relay serves every interface
+
+
+class ConfigError(Exception):
+    """A setting is missing, unknown or out of bounds; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """jwks is the URL or the file of the control plane's signing keys (RFC 7517).
+
+    The relay listens for TLS on listen:port (and the STUN server on listen:stun_port; 0 is off).
+    ca_file adds a private authority for fetching jwks by https.
+    """
+
+    region: str
+    certificate: Path
+    private_key: Path
+    jwks: str
+    listen: str = ANY_INTERFACE
+    port: int = RELAY_PORT
+    stun_port: int = STUN_PORT
+    ca_file: Path | None = None
+
+
+def from_environment(environment: Mapping[str, str]) -> RelayConfig:
+    """Read the settings; ConfigError names the first one that is wrong."""
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX)
+    }
+    known = set(RelayConfig.__dataclass_fields__)
+    for name in sorted(set(given) - known):
+        raise ConfigError(f"{PREFIX}{name.upper()} is not a setting")
+    for name in ("region", "certificate", "private_key", "jwks"):
+        if not given.get(name):
+            raise ConfigError(f"{PREFIX}{name.upper()} is required")
+    ca_file = given.get("ca_file")
+    return RelayConfig(
+        region=given["region"],
+        certificate=_file("certificate", given["certificate"]),
+        private_key=_file("private_key", given["private_key"]),
+        jwks=given["jwks"],
+        listen=given.get("listen", ANY_INTERFACE),
+        port=_port("port", given.get("port"), RELAY_PORT),
+        stun_port=_port("stun_port", given.get("stun_port"), STUN_PORT),
+        ca_file=_file("ca_file", ca_file) if ca_file else None,
+    )
+
+
+def _port(name: str, value: str | None, default: int) -> int:
+    if value is None:
+        return default
+    if not value.isdecimal() or int(value) > 65535:
+        raise ConfigError(f"{PREFIX}{name.upper()} must be a port number, not {value!r}")
+    return int(value)
+
+
+def _file(name: str, value: str) -> Path:
+    path = Path(value)
+    if not path.is_file():
+        raise ConfigError(f"{PREFIX}{name.upper()}: no file at {value}")
+    return path

@@ -1,0 +1,275 @@
+"""The relay without I/O: who is connected, who may speak, what waits for whom.
+
+Rules
+1. A connection starts in HELLO and becomes REGISTERED by proving its disco key and showing a
+   token for that key; nothing else is accepted before, and no second hello after.
+2. A frame is delivered to the holder of its destination key in the sender's own organisation and
+   to nobody else. An unknown or foreign key answers PEER_GONE alike.
+3. A key has one connection: a newer registration replaces the older one.
+4. Nobody waits for anybody: a slow reader loses its own oldest frames.
+5. Time comes in as an argument; the shell asks next_timeout() and calls handle_timeout().
+"""
+
+import hmac
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from relay.queue import FrameQueue
+from wire import relay as frames
+from wire.binary import WireError
+
+# Close codes of the socket, shared with the other sockets of the product.
+CLOSE_SILENT: Final = 4000
+CLOSE_CREDENTIAL: Final = 4001
+CLOSE_PROTOCOL: Final = 1002
+CLOSE_REPLACED: Final = 4009
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says: the key (32 bytes) of a machine, its organisation, its end."""
+
+    key: bytes
+    organisation: str
+    expires_at: float
+
+
+class TokenRefused(Exception):
+    """The token is forged, expired, or for another audience or region."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one connection, in bytes and seconds."""
+
+    queue_bytes: int = 512 * 1024
+    queue_seconds: float = 3.0
+    hello_seconds: float = 10.0
+    keepalive_seconds: int = 30
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a relay tells of itself."""
+
+    frames: int = 0
+    bytes: int = 0
+    refused: int = 0
+    undeliverable: int = 0
+    malformed: int = 0
+
+
+@dataclass(slots=True)
+class _Connection:
+    id: int
+    deadline: float
+    ephemeral: X25519PrivateKey
+    hello: frames.ServerHello
+    queue: FrameQueue
+    claims: Claims | None = None
+    last_heard: float = 0.0
+    outbox: list[bytes] = field(default_factory=list)
+
+
+class RelayCore:
+    """One relay process. Connections are known by the integers that the shell chooses.
+
+    verify turns a token into Claims or raises TokenRefused; random gives n random bytes.
+    """
+
+    def __init__(
+        self, *, verify: Callable[[str, float], Claims], random: Callable[[int], bytes], limits: Limits
+    ) -> None:
+        self._verify = verify
+        self._random = random
+        self._limits = limits
+        self._connections: dict[int, _Connection] = {}
+        self._by_key: dict[tuple[str, bytes], _Connection] = {}
+        self._ready: set[int] = set()
+        self._closing: dict[int, int] = {}
+        self.counters = Counters()
+
+    @property
+    def clients(self) -> int:
+        """Registered clients."""
+        return len(self._by_key)
+
+    @property
+    def connections(self) -> int:
+        """Open connections, registered or not."""
+        return len(self._connections)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that open connections lost to their own slowness."""
+        return sum(connection.queue.dropped for connection in self._connections.values())
+
+    def connect(self, connection_id: int, now: float) -> None:
+        """A socket was opened: greet it."""
+        ephemeral = X25519PrivateKey.from_private_bytes(self._random(32))
+        hello = frames.ServerHello(
+            ephemeral.public_key().public_bytes_raw(), self._random(frames.NONCE_BYTES)
+        )
+        connection = _Connection(
+            id=connection_id,
+            deadline=now + self._limits.hello_seconds,
+            ephemeral=ephemeral,
+            hello=hello,
+            queue=FrameQueue(self._limits.queue_bytes, self._limits.queue_seconds),
+            last_heard=now,
+        )
+        self._connections[connection_id] = connection
+        self._say(connection, hello)
+
+    def disconnect(self, connection_id: int) -> None:
+        """A socket is gone; calling it twice is harmless."""
+        connection = self._connections.pop(connection_id, None)
+        self._ready.discard(connection_id)
+        self._closing.pop(connection_id, None)
+        if connection and connection.claims:
+            key = (connection.claims.organisation, connection.claims.key)
+            if self._by_key.get(key) is connection:
+                del self._by_key[key]
+
+    def receive(self, connection_id: int, frame: bytes | memoryview, now: float) -> None:
+        """A frame arrived. Afterwards ask ready(), take() and closing()."""
+        connection = self._connections.get(connection_id)
+        if connection is None or connection_id in self._closing:
+            return
+        connection.last_heard = now
+        try:
+            message = frames.parse_from_client(frame)
+        except WireError:
+            self._break(connection)
+            return
+        if connection.claims is None:
+            if isinstance(message, frames.ClientHello):
+                self._register(connection, message, now)
+            else:
+                self._break(connection)
+        elif isinstance(message, frames.Send):
+            self._forward(connection, connection.claims, message, now)
+        elif isinstance(message, frames.Ping):
+            self._say(connection, frames.Pong(message.data))
+        elif isinstance(message, frames.Renew):
+            self._renew(connection, connection.claims, message.token, now)
+        elif isinstance(message, frames.ClientHello):
+            self._break(connection)
+
+    def ready(self) -> Iterator[int]:
+        """Connections that have something to be sent, each once until more arrives."""
+        while self._ready:
+            yield self._ready.pop()
+
+    def take(self, connection_id: int, now: float) -> bytes | None:
+        """The next frame for a connection; None when there is none."""
+        connection = self._connections.get(connection_id)
+        if connection is None:
+            return None
+        if connection.outbox:
+            return connection.outbox.pop(0)
+        return connection.queue.pop(now)
+
+    def closing(self) -> dict[int, int]:
+        """Connections to be closed and why, once what take() gives has been sent."""
+        return dict(self._closing)
+
+    def restart(self, reconnect_in_ms: Callable[[], int]) -> None:
+        """Tell every registered client to come back later, each at its own moment."""
+        for connection in self._by_key.values():
+            self._say(connection, frames.Restarting(reconnect_in_ms()))
+
+    def next_timeout(self) -> float | None:
+        """When handle_timeout() should be called next; None while nobody is connected."""
+        return min((self._deadline(connection) for connection in self._connections.values()), default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Close who never spoke, who fell silent, and whose token has ended."""
+        for connection in list(self._connections.values()):
+            if now < self._deadline(connection):
+                continue
+            expired = connection.claims is not None and now >= connection.claims.expires_at
+            self._closing[connection.id] = CLOSE_CREDENTIAL if expired else CLOSE_SILENT
+            self._forget(connection)
+
+    def _deadline(self, connection: _Connection) -> float:
+        if connection.claims is None:
+            return connection.deadline
+        silence = connection.last_heard + 3 * self._limits.keepalive_seconds
+        return min(silence, connection.claims.expires_at)
+
+    def _register(self, connection: _Connection, hello: frames.ClientHello, now: float) -> None:
+        try:
+            shared = connection.ephemeral.exchange(X25519PublicKey.from_public_bytes(hello.key))
+        except ValueError:
+            self._refuse(connection, "INVALID_KEY")
+            return
+        expected = frames.proof(shared, hello=connection.hello, key=hello.key, token=hello.token)
+        if not hmac.compare_digest(expected, hello.proof):
+            self._refuse(connection, "KEY_NOT_PROVEN")
+            return
+        try:
+            claims = self._verify(hello.token, now)
+        except TokenRefused:
+            self._refuse(connection, "INVALID_TOKEN")
+            return
+        if claims.key != hello.key:
+            self._refuse(connection, "KEY_MISMATCH")
+            return
+        key = (claims.organisation, claims.key)
+        older = self._by_key.get(key)
+        if older is not None:
+            self._closing[older.id] = CLOSE_REPLACED
+            self._forget(older)
+        connection.claims = claims
+        self._by_key[key] = connection
+        self._say(connection, frames.Ready(self._limits.keepalive_seconds))
+
+    def _renew(self, connection: _Connection, claims: Claims, token: str, now: float) -> None:
+        try:
+            fresh = self._verify(token, now)
+        except TokenRefused:
+            self._refuse(connection, "INVALID_TOKEN")
+            return
+        if (fresh.key, fresh.organisation) != (claims.key, claims.organisation):
+            self._refuse(connection, "KEY_MISMATCH")
+            return
+        connection.claims = fresh
+
+    def _forward(self, sender: _Connection, claims: Claims, message: frames.Send, now: float) -> None:
+        receiver = self._by_key.get((claims.organisation, message.key))
+        if receiver is None or receiver is sender:
+            self.counters.undeliverable += 1
+            self._say(sender, frames.PeerGone(message.key))
+            return
+        payload = message.payload
+        self.counters.frames += 1
+        self.counters.bytes += len(payload)
+        receiver.queue.push(frames.encode_data(frames.RECV, claims.key, message.segment, payload), now)
+        self._ready.add(receiver.id)
+
+    def _say(self, connection: _Connection, message: frames.FromServer) -> None:
+        # A client that floods pings or dead destinations must not fill memory with the answers.
+        if len(connection.outbox) < 64:
+            connection.outbox.append(frames.encode(message))
+            self._ready.add(connection.id)
+
+    def _refuse(self, connection: _Connection, code: str) -> None:
+        self.counters.refused += 1
+        self._say(connection, frames.Refused(code))
+        self._closing[connection.id] = CLOSE_CREDENTIAL
+        self._forget(connection)
+
+    def _break(self, connection: _Connection) -> None:
+        self.counters.malformed += 1
+        self._closing[connection.id] = CLOSE_PROTOCOL
+        self._forget(connection)
+
+    def _forget(self, connection: _Connection) -> None:
+        if connection.claims:
+            key = (connection.claims.organisation, connection.claims.key)
+            if self._by_key.get(key) is connection:
+                del self._by_key[key]

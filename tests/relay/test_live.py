@@ -1,0 +1,220 @@
+"""Server and client over real TLS sockets on loopback."""
+
+import asyncio
+import datetime
+import json
+import secrets
+import socket
+import ssl
+import time
+
+import httpx
+import jwt
+import picows
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from relay.client import RelayClient
+from relay.config import RelayConfig
+from relay.core import Limits, RelayCore
+from relay.server import RelayServer, tls_context
+from relay.tokens import TokenVerifier
+from wire import relay as frames
+from wire.binary import encode_key
+from wire.numbers import RELAY_TOKEN_AUDIENCE, TOKEN_ISSUER
+
+HOST = "relay.test"
+
+
+class ControlPlane:
+    """Signs relay tokens as the control plane does."""
+
+    def __init__(self):
+        self.key = ec.generate_private_key(ec.SECP256R1())
+
+    def jwks(self):
+        entry = jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        return json.dumps({"keys": [{**entry, "kid": "k1", "alg": "ES256", "use": "sig"}]}).encode()
+
+    def token(self, disco, *, regions=("test1",), audience=RELAY_TOKEN_AUDIENCE, life=900, org="org-a"):
+        now = int(time.time())
+        claims = {
+            "iss": TOKEN_ISSUER,
+            "aud": audience,
+            "sub": "machine",
+            "org": org,
+            "key": encode_key(disco),
+            "regions": list(regions),
+            "iat": now - 60,
+            "exp": now + life,
+        }
+        return jwt.encode(claims, self.key, algorithm="ES256", headers={"kid": "k1"})
+
+
+def certificate(directory):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    cert = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = directory / "cert.pem", directory / "key.pem"
+    cert_file.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return cert_file, key_file
+
+
+class Relay:
+    def __init__(self, directory):
+        self.control = ControlPlane()
+        verifier = TokenVerifier(region="test1")
+        verifier.load(self.control.jwks())
+        self.core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=Limits())
+        self.server = RelayServer(self.core)
+        self.cert_file, key_file = certificate(directory)
+        self.config = RelayConfig("test1", self.cert_file, key_file, "unused")
+
+    async def start(self):
+        self.listener = await picows.ws_create_server(
+            self.server.accept,
+            "127.0.0.1",
+            0,
+            ssl=tls_context(self.config),
+            max_frame_size=frames.MAX_FRAME_BYTES,
+        )
+        self.port = self.listener.sockets[0].getsockname()[1]
+        return self
+
+    def client(self, **options):
+        return Client(self, **options)
+
+
+class Client:
+    """A RelayClient with what it heard."""
+
+    def __init__(self, relay, token=None, **claims):
+        private = X25519PrivateKey.generate()
+        self.key = private.public_key().public_bytes_raw()
+        self.received, self.gone, self.states = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
+        self.link = RelayClient(
+            host=HOST,
+            port=relay.port,
+            addresses=["127.0.0.1"],
+            disco_private=private.private_bytes_raw(),
+            token=lambda: token or relay.control.token(self.key, **claims),
+            on_datagrams=lambda key, segment, data: self.received.put_nowait((key, segment, bytes(data))),
+            on_state=lambda up, reason: self.states.put_nowait((up, reason)),
+            on_peer_gone=self.gone.put_nowait,
+            ca_file=str(relay.cert_file),
+        )
+        self.task = asyncio.create_task(self.link.run())
+
+    async def up(self):
+        assert await asyncio.wait_for(self.states.get(), 5) == (True, None)
+        return self
+
+
+@pytest.fixture
+async def relay(tmp_path):
+    relay = await Relay(tmp_path).start()
+    yield relay
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    relay.listener.close()
+    await relay.listener.wait_closed()
+
+
+async def test_batches_cross_the_relay_unchanged(relay):
+    alpha, beta = await relay.client().up(), await relay.client().up()
+    for size in (1, 1280, 15_000, frames.MAX_PAYLOAD_BYTES):
+        payload = secrets.token_bytes(size)
+        assert alpha.link.send(beta.key, min(size, 1280), payload)
+        assert await asyncio.wait_for(beta.received.get(), 5) == (alpha.key, min(size, 1280), payload)
+
+
+async def test_a_missing_peer_is_reported(relay):
+    alpha = await relay.client().up()
+    missing = secrets.token_bytes(32)
+    alpha.link.send(missing, 4, b"abcd")
+    assert await asyncio.wait_for(alpha.gone.get(), 5) == missing
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"life": -40}, {"regions": ["other"]}, {"audience": "quickztna-api"}],
+    ids=["expired", "foreign region", "wrong audience"],
+)
+async def test_tokens_that_are_not_for_this_relay_are_refused(relay, claims):
+    client = relay.client(**claims)
+    up, reason = await asyncio.wait_for(client.states.get(), 5)
+    assert (up, reason) == (False, "refused: INVALID_TOKEN")
+    assert not client.link.send(client.key, 4, b"abcd")
+
+
+async def test_a_token_signed_by_somebody_else_is_refused(relay):
+    client = relay.client(token=ControlPlane().token(secrets.token_bytes(32)))
+    assert await asyncio.wait_for(client.states.get(), 5) == (False, "refused: INVALID_TOKEN")
+
+
+async def test_a_restart_sends_clients_away_and_they_return(relay):
+    alpha = await relay.client().up()
+    await relay.server.leave()
+    up, _ = await asyncio.wait_for(alpha.states.get(), 10)
+    assert not up
+    await alpha.up()
+
+
+async def test_tls_1_2_is_refused(relay):
+    context = ssl.create_default_context(cafile=str(relay.cert_file))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        await asyncio.open_connection("127.0.0.1", relay.port, ssl=context, server_hostname=HOST)
+
+
+async def test_the_probe_answers_and_other_paths_do_not(relay):
+    async with httpx.AsyncClient(verify=False) as http:
+        base = f"https://127.0.0.1:{relay.port}"
+        assert (await http.get(base + frames.PROBE_PATH)).status_code == 200
+        assert (await http.get(base + "/admin")).status_code == 404
+
+
+async def test_noise_instead_of_a_hello_is_cut_off(relay):
+    context = ssl.create_default_context(cafile=str(relay.cert_file))
+
+    class Noise(picows.WSListener):
+        def on_ws_connected(self, transport):
+            transport.send(picows.WSMsgType.BINARY, secrets.token_bytes(100))
+
+    transport, _ = await picows.ws_connect(
+        Noise,
+        f"wss://{HOST}:{relay.port}{frames.PATH}",
+        ssl_context=context,
+        socket_factory=lambda url: _dialled(relay.port),
+    )
+    await asyncio.wait_for(transport.wait_disconnected(), 5)
+    assert relay.core.connections == 0
+
+
+def _dialled(port):
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.setblocking(False)
+    return sock
