@@ -1,0 +1,1 @@
+"""Hosts, NATs and links in network namespaces, from a short Python description."""
