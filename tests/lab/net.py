@@ -37,10 +37,10 @@ class LabError(RuntimeError):
 
 
 class Host:
-    """One namespace. address is where the rest of the lab reaches it, or its private address."""
+    """One namespace. address is its own one; router is the NAT that it sits behind, if any."""
 
-    def __init__(self, lab: "Lab", name: str, address: str) -> None:
-        self.lab, self.name, self.address = lab, name, address
+    def __init__(self, lab: "Lab", name: str, address: str, router: "Router | None" = None) -> None:
+        self.lab, self.name, self.address, self.router = lab, name, address, router
         self.namespace = lab.namespace(name)
 
     def command(self, argv: Sequence[str]) -> list[str]:
@@ -166,7 +166,7 @@ class Lab:
     def private_host(self, name: str, router: Router) -> Host:
         """The host behind a NAT, at .10 of its network; the NAT is .1."""
         gateway, address = router.inside[1], router.inside[10]
-        host = Host(self, name, str(address))
+        host = Host(self, name, str(address), router)
         self._namespace(name)
         self._link(host.namespace, "eth0", router.namespace, "lan")
         self._ip("-n", router.namespace, "addr", "add", f"{gateway}/24", "dev", "lan")
