@@ -1,0 +1,91 @@
+"""The signing keys: made on first use, sealed, rotated with an overlap longer than any token."""
+
+import base64
+import time
+from datetime import timedelta
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.auth.models import SigningKey
+from apps.core import sealing
+
+OVERLAP = timedelta(hours=2)
+CACHED_SECONDS = 60
+
+_cache: dict[str, tuple[float, object]] = {}
+
+
+def current() -> tuple[str, ec.EllipticCurvePrivateKey]:
+    """(kid, private key) that signs now."""
+    return _cached("current", _load_current)
+
+
+def public() -> dict[str, ec.EllipticCurvePublicKey]:
+    """kid -> public key of every key that still verifies."""
+    return _cached("public", _load_public)
+
+
+def forget() -> None:
+    """Drop what this process remembers."""
+    _cache.clear()
+
+
+def rotate() -> str:
+    """Make a new signing key and return its kid; the old one goes on verifying for the overlap."""
+    with transaction.atomic():
+        SigningKey.objects.filter(state="retiring", not_after__lt=timezone.now()).update(state="retired")
+        SigningKey.objects.filter(state="active").update(state="retiring", not_after=timezone.now() + OVERLAP)
+        made = _make()
+    transaction.on_commit(forget)
+    return made.kid
+
+
+def _cached(name: str, load):
+    at, value = _cache.get(name, (0.0, None))
+    if value is None or time.monotonic() - at > CACHED_SECONDS:
+        value = load()
+        _cache[name] = (time.monotonic(), value)
+    return value
+
+
+def _load_current() -> tuple[str, ec.EllipticCurvePrivateKey]:
+    row = SigningKey.objects.filter(state="active").first()
+    if row is None:
+        try:
+            with transaction.atomic():
+                row = _make()
+        except IntegrityError:  # another process was first
+            row = SigningKey.objects.get(state="active")
+    opened = sealing.open_platform("signing keys", row.kid, bytes(row.private_key))
+    return row.kid, serialization.load_der_private_key(opened, None)
+
+
+def _load_public() -> dict[str, ec.EllipticCurvePublicKey]:
+    current()
+    rows = SigningKey.objects.exclude(state="retired").exclude(not_after__lt=timezone.now())
+    return {row.kid: serialization.load_pem_public_key(row.public_key.encode()) for row in rows}
+
+
+def _make() -> SigningKey:
+    key = ec.generate_private_key(ec.SECP256R1())
+    spki = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(spki)
+    kid = base64.urlsafe_b64encode(digest.finalize()).rstrip(b"=").decode()
+    private = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    pem = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return SigningKey.objects.create(
+        kid=kid,
+        state="active",
+        public_key=pem.decode(),
+        private_key=sealing.seal_platform("signing keys", kid, private),
+    )
