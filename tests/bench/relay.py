@@ -1,0 +1,250 @@
+"""CPU of the relay per 1280-byte datagram, TLS on: full batches, and one datagram a frame.
+
+The ratio `vs_tls_floor` compares bulk with a loop that only decrypts and encrypts the same records
+with the same TLS in the same run. Payloads are checked end to end.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import jwt
+import uvloop
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from relay.client import RelayClient
+from tests.bench.measure import cpu_seconds, finish, pin, progress
+from tests.lab.pki import Authority
+from wire import relay as frames
+from wire.binary import encode_key
+from wire.numbers import RELAY_TOKEN_AUDIENCE, TOKEN_ISSUER
+
+DATAGRAM = 1280
+BULK = frames.IDLE_BATCH_BYTES // DATAGRAM
+WINDOW_BYTES = 256 * 1024
+HOST, REGION = "relay.bench", "bench"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Signer:
+    """Signs relay tokens; its public half goes into the relay's JWKS file."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+
+    def jwks(self) -> str:
+        """The JWKS document."""
+        entry = jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return json.dumps({"keys": [{**entry, "kid": "bench"}]})
+
+    def token(self, disco: bytes) -> str:
+        """A token for one key."""
+        now = int(time.time())
+        claims = {
+            "iss": TOKEN_ISSUER,
+            "aud": RELAY_TOKEN_AUDIENCE,
+            "sub": "bench",
+            "org": "bench",
+            "key": encode_key(disco),
+            "regions": [REGION],
+            "iat": now,
+            "exp": now + 3600,
+        }
+        return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": "bench"})
+
+
+class Pair:
+    """A sender and a receiver that checks each batch."""
+
+    def __init__(self, port: int, ca_file: Path, signer: Signer) -> None:
+        self.received = self.damaged = 0
+        self.arrived = asyncio.Event()
+        self.latencies: list[float] = []
+        self._ups = asyncio.Semaphore(0)
+        self.sender, self.sender_key = self._client(port, ca_file, signer, lambda *_: None)
+        self.receiver, self.receiver_key = self._client(port, ca_file, signer, self._take)
+        self.tasks = [asyncio.create_task(link.run()) for link in (self.sender, self.receiver)]
+
+    def _client(self, port, ca_file, signer, take):  # type: ignore[no-untyped-def]
+        private = X25519PrivateKey.generate()
+        key = private.public_key().public_bytes_raw()
+        token = signer.token(key)
+        link = RelayClient(
+            host=HOST,
+            port=port,
+            addresses=["127.0.0.1"],
+            disco_private=private.private_bytes_raw(),
+            token=lambda: token,
+            on_datagrams=take,
+            on_state=lambda up, reason: self._ups.release() if up else None,
+            on_peer_gone=lambda key: None,
+            ca_file=str(ca_file),
+        )
+        return link, key
+
+    async def up(self) -> None:
+        """Wait until both ends are registered."""
+        for _ in range(2):
+            await asyncio.wait_for(self._ups.acquire(), 10)
+
+    def _take(self, key: bytes, segment: int, payload: memoryview) -> None:
+        self.received += -(-len(payload) // segment)
+        sent_at = int.from_bytes(payload[4:12], "big")
+        self.latencies.append((time.monotonic_ns() - sent_at) / 1000)
+        if zlib.crc32(payload[4:]) != int.from_bytes(payload[:4], "big") or key != self.sender_key:
+            self.damaged += 1
+        self.arrived.set()
+
+    async def load(self, per_frame: int, seconds: float, rate: float | None = None) -> int:
+        """Send checked batches for a while, or at a rate; returns the datagrams sent."""
+        filling = os.urandom(per_frame * DATAGRAM - 12)
+        sent, before = 0, self.received
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            body = time.monotonic_ns().to_bytes(8, "big") + filling
+            batch = zlib.crc32(body).to_bytes(4, "big") + body
+            if self.sender.send(self.receiver_key, DATAGRAM, batch):
+                sent += per_frame
+            if rate:
+                await asyncio.sleep(1 / rate)
+            while (sent - (self.received - before)) * DATAGRAM > WINDOW_BYTES:
+                self.arrived.clear()
+                await asyncio.wait_for(self.arrived.wait(), 5)
+            if sent % (per_frame * 8) == 0:
+                await asyncio.sleep(0)
+        while self.received - before < sent:
+            self.arrived.clear()
+            await asyncio.wait_for(self.arrived.wait(), 5)
+        return sent
+
+
+@contextlib.contextmanager
+def relay_process(directory: Path, signer: Signer) -> Iterator[tuple[int, int, Path]]:
+    """(pid, port, CA file) of a relay on loopback, pinned to the second core."""
+    authority = Authority(directory)
+    certificate, key = authority.issue(HOST, "127.0.0.1")
+    jwks = directory / "jwks.json"
+    jwks.write_text(signer.jwks())
+    port = 18443
+    environment = {
+        "QZRELAY_REGION": REGION,
+        "QZRELAY_CERTIFICATE": str(certificate),
+        "QZRELAY_PRIVATE_KEY": str(key),
+        "QZRELAY_JWKS": str(jwks),
+        "QZRELAY_LISTEN": "127.0.0.1",
+        "QZRELAY_PORT": str(port),
+        "QZRELAY_STUN_PORT": "0",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "relay"],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        pin(process.pid, 1)
+        yield process.pid, port, authority.ca_file
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def tls_floor(directory: Path, seconds: float) -> float:
+    """CPU microseconds per datagram of a loop that decrypts and encrypts bulk records, no more."""
+    authority = Authority(directory / "floor")
+    certificate, key = authority.issue(HOST)
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(certificate, key)
+    client_context = ssl.create_default_context(cafile=str(authority.ca_file))
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    client = client_context.wrap_bio(to_client, to_server, server_hostname=HOST)
+    pending = {client, server}
+    while pending:
+        for side in list(pending):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+                pending.discard(side)
+    plain = os.urandom(BULK * DATAGRAM)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.read(1)  # session tickets
+    spent, count = 0.0, 0
+    buffer = bytearray(len(plain))
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for _ in range(64):
+            client.write(plain)
+        began = time.process_time()
+        for _ in range(64):
+            server.read(len(buffer), buffer)
+            server.write(buffer)
+        spent += time.process_time() - began
+        to_client.read()
+        count += 64 * BULK
+        # The client never reads its records, so their sequence must not matter to it.
+    return spent / count * 1e6
+
+
+async def measure(pid: int, port: int, ca_file: Path, signer: Signer, seconds: float) -> dict[str, float]:
+    """Figures of both feeds."""
+    pair = Pair(port, ca_file, signer)
+    await pair.up()
+    figures: dict[str, float] = {}
+    for name, per_frame in (("bulk", BULK), ("single", 1)):
+        progress(f"{name}: {per_frame} datagrams a frame")
+        await pair.load(per_frame, 1)
+        before = cpu_seconds(pid)
+        count = await pair.load(per_frame, seconds)
+        figures[f"{name}_us_per_datagram"] = round((cpu_seconds(pid) - before) / count * 1e6, 3)
+        figures[f"{name}_datagrams"] = count
+    progress("latency at 1,000 frames a second")
+    pair.latencies.clear()
+    await pair.load(1, min(seconds, 3), rate=1000)
+    figures["single_p50_us"] = round(statistics.median(pair.latencies), 1)
+    figures["damaged"] = pair.damaged
+    for task in pair.tasks:
+        task.cancel()
+    await asyncio.gather(*pair.tasks, return_exceptions=True)
+    return figures
+
+
+def main() -> int:
+    """Run and print."""
+    parser = argparse.ArgumentParser(prog="./dev bench relay", description=__doc__)
+    parser.add_argument(
+        "--json", action="store_true", help="accepted for symmetry: the last line is always JSON"
+    )
+    parser.add_argument("--seconds", type=float, default=5.0)
+    options = parser.parse_args()
+    signer = Signer()
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        pin(0, 0)
+        with relay_process(directory, signer) as (pid, port, ca_file):
+            figures = uvloop.run(measure(pid, port, ca_file, signer, options.seconds))
+        progress("TLS floor")
+        pin(0, 1)
+        figures["tls_floor_us_per_datagram"] = round(tls_floor(directory, options.seconds), 3)
+    bulk = figures["bulk_us_per_datagram"]
+    ratios = {
+        "vs_tls_floor": round(bulk / figures["tls_floor_us_per_datagram"], 2),
+        "bulk_vs_single": round(bulk / figures["single_us_per_datagram"], 3),
+    }
+    finish("relay", figures, ratios)
+    return 1 if figures["damaged"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
