@@ -72,6 +72,10 @@ class _Connection:
     claims: Claims | None = None
     last_heard: float = 0.0
     outbox: list[bytes] = field(default_factory=list)
+    header: bytes = b""
+    # Where the last frame went: traffic comes in runs, and a memory compare is cheaper than a hash.
+    last_key: bytes = b""
+    last_receiver: "_Connection | None" = None
 
 
 class RelayCore:
@@ -129,10 +133,8 @@ class RelayCore:
         connection = self._connections.pop(connection_id, None)
         self._ready.discard(connection_id)
         self._closing.pop(connection_id, None)
-        if connection and connection.claims:
-            key = (connection.claims.organisation, connection.claims.key)
-            if self._by_key.get(key) is connection:
-                del self._by_key[key]
+        if connection:
+            self._forget(connection)
 
     def receive(self, connection_id: int, frame: bytes | memoryview, now: float) -> None:
         """A frame arrived. Afterwards ask ready(), take() and closing()."""
@@ -140,8 +142,12 @@ class RelayCore:
         if connection is None or connection_id in self._closing:
             return
         connection.last_heard = now
+        view = memoryview(frame)
         try:
-            message = frames.parse_from_client(frame)
+            if connection.claims is not None and len(view) and view[0] == frames.SEND:
+                self._forward(connection, connection.claims, view, now)
+                return
+            message = frames.parse_from_client(view)
         except WireError:
             self._break(connection)
             return
@@ -150,8 +156,6 @@ class RelayCore:
                 self._register(connection, message, now)
             else:
                 self._break(connection)
-        elif isinstance(message, frames.Send):
-            self._forward(connection, connection.claims, message, now)
         elif isinstance(message, frames.Ping):
             self._say(connection, frames.Pong(message.data))
         elif isinstance(message, frames.Renew):
@@ -224,7 +228,7 @@ class RelayCore:
         if older is not None:
             self._closing[older.id] = CLOSE_REPLACED
             self._forget(older)
-        connection.claims = claims
+        connection.claims, connection.header = claims, frames.recv_header(claims.key)
         self._by_key[key] = connection
         self._say(connection, frames.Ready(self._limits.keepalive_seconds))
 
@@ -239,16 +243,22 @@ class RelayCore:
             return
         connection.claims = fresh
 
-    def _forward(self, sender: _Connection, claims: Claims, message: frames.Send, now: float) -> None:
-        receiver = self._by_key.get((claims.organisation, message.key))
-        if receiver is None or receiver is sender:
-            self.counters.undeliverable += 1
-            self._say(sender, frames.PeerGone(message.key))
-            return
-        payload = message.payload
+    def _forward(self, sender: _Connection, claims: Claims, frame: memoryview, now: float) -> None:
+        """The hot path: one copy, no parsing beyond the bounds. WireError for a malformed frame."""
+        onward = frames.readdress(frame, sender.header)
+        destination = frame[1 : 1 + frames.KEY_BYTES]
+        receiver = sender.last_receiver
+        if receiver is None or destination != sender.last_key or receiver.claims is None:
+            key = bytes(destination)
+            receiver = self._by_key.get((claims.organisation, key))
+            if receiver is None or receiver is sender:
+                self.counters.undeliverable += 1
+                self._say(sender, frames.PeerGone(key))
+                return
+            sender.last_key, sender.last_receiver = key, receiver
         self.counters.frames += 1
-        self.counters.bytes += len(payload)
-        receiver.queue.push(frames.encode_data(frames.RECV, claims.key, message.segment, payload), now)
+        self.counters.bytes += len(frame)
+        receiver.queue.push(onward, now)
         self._ready.add(receiver.id)
 
     def _say(self, connection: _Connection, message: frames.FromServer) -> None:
@@ -269,7 +279,9 @@ class RelayCore:
         self._forget(connection)
 
     def _forget(self, connection: _Connection) -> None:
+        """Nobody finds this connection any more, not even who sent to it a moment ago."""
         if connection.claims:
             key = (connection.claims.organisation, connection.claims.key)
             if self._by_key.get(key) is connection:
                 del self._by_key[key]
+            connection.claims = None

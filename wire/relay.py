@@ -212,6 +212,23 @@ def parse_from_server(frame: bytes | memoryview) -> FromServer:
     return _parse_keepalive(kind, body)
 
 
+def readdress(frame: memoryview, sender_header: bytes) -> bytes:
+    """The RECV frame for the addressee of a SEND frame; WireError if it is none.
+
+    sender_header is `recv_header(sender's key)`; the rest of the frame is copied once, unread.
+    """
+    if not DATA_HEADER_BYTES < len(frame) <= MAX_FRAME_BYTES or frame[0] != SEND:
+        raise WireError("not a data frame")
+    if not 1 <= (frame[1 + KEY_BYTES] << 8 | frame[2 + KEY_BYTES]) <= MAX_DATAGRAM_BYTES:
+        raise WireError("segment size out of bounds")
+    return b"".join((sender_header, frame[1 + KEY_BYTES :]))
+
+
+def recv_header(key: bytes) -> bytes:
+    """The start of every RECV frame that carries datagrams of `key`."""
+    return bytes((RECV,)) + key
+
+
 def datagrams(segment: int, payload: bytes | memoryview) -> list[memoryview]:
     """The single datagrams of a batch, without copying."""
     view = memoryview(payload)
