@@ -1,0 +1,1 @@
+"""Glue: settings, routes and the doors of the control plane."""

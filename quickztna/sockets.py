@@ -7,6 +7,7 @@ from typing import Any
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.apps import apps
 
+from apps.core.middleware import LARGEST_BODY
 from apps.core.realtime import attach_loop
 
 
@@ -24,12 +25,24 @@ def application_for(http: Any) -> Any:
     """An ASGI application that hands HTTP to `http` and sockets to their consumers."""
     router = ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns())})
 
+    # Django keeps a body of unknown length on disk; it must not fill the disk.
+    async def capped(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        received = 0
+
+        async def counted() -> dict[str, Any]:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            return message if received <= LARGEST_BODY else {"type": "http.disconnect"}
+
+        await router(scope, counted, send)
+
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
         attach_loop()
-        await router(scope, receive, send)
+        await (capped if scope["type"] == "http" else router)(scope, receive, send)
 
     return application
 

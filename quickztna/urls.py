@@ -4,7 +4,9 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.utils.module_loading import autodiscover_modules
 
+import quickztna.celery  # noqa: F401  (web processes send tasks too)
 from apps.core import pages
+from apps.core.api import platform  # noqa: F401  (declares its calls)
 from apps.core.api.registry import api_urlpatterns
 
 # An app's `api` declares its endpoints by being imported.

@@ -1,7 +1,6 @@
 """User tokens and API keys as credentials of the API."""
 
 import hmac
-import ipaddress
 import uuid
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ from django.utils import timezone
 from apps.auth import keyring
 from apps.auth.models import ApiKey, Session
 from apps.auth.secrets import secret_hash
+from apps.core.addresses import in_networks
 from apps.core.api import signing
 from apps.core.api.principals import Principal, register_credential
 from apps.core.errors import Unauthorized
@@ -62,8 +62,9 @@ def api_key_principal(credential: str, address: str | None) -> Principal:
     key = ApiKey.all_orgs.filter(key_hash=digest).first()
     if key is None or not hmac.compare_digest(key.key_hash, digest):
         raise Unauthorized("Invalid or revoked API key")
+    allowed = not key.allowed_cidrs or in_networks(address, key.allowed_cidrs)
     in_grace = key.grace_until is not None and key.grace_until > now
-    if (key.revoked and not in_grace) or key.expires_at <= now or not _from_allowed(key, address):
+    if (key.revoked and not in_grace) or key.expires_at <= now or not allowed:
         raise Unauthorized("Invalid or revoked API key")
     ApiKey.objects.for_org(key.org_id).filter(pk=key.pk).update(
         usage_count=F("usage_count") + 1, last_used_at=now
@@ -76,13 +77,3 @@ def api_key_principal(credential: str, address: str | None) -> Principal:
         expires_at=key.expires_at,
         rate_per_minute=key.rate_limit_rpm,
     )
-
-
-def _from_allowed(key: ApiKey, address: str | None) -> bool:
-    if not key.allowed_cidrs:
-        return True
-    try:
-        source = ipaddress.ip_address(address or "")
-    except ValueError:
-        return False
-    return any(source in ipaddress.ip_network(cidr) for cidr in key.allowed_cidrs)

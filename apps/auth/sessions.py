@@ -1,7 +1,6 @@
 """Sign-in sessions: access tokens of an hour and single-use refresh tokens in families."""
 
 import hashlib
-import ipaddress
 import re
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from apps.auth.models import RefreshToken, Session, User
 from apps.auth.secrets import new_secret, secret_hash
 from apps.core import sealing
 from apps.core.actors import Actor
+from apps.core.addresses import network_of
 from apps.core.api import signing
 
 ACCESS_SECONDS = 3600
@@ -86,9 +86,26 @@ def refresh_session(*, token: str, actor: Actor) -> TokenPair:
         else:
             reused = session
     if reused is not None:
-        end_sessions(Session.objects.filter(pk=reused.pk), reason="reuse_detected")
-        signals.refresh_reused.send(Session, session=reused, actor=actor)
+        with transaction.atomic():
+            end_sessions(Session.objects.filter(pk=reused.pk), reason="reuse_detected")
+            signals.account_event.send(
+                Session,
+                user=reused.user,
+                actor=actor,
+                action="auth.refresh_reused",
+                details={"session_id": reused.pk},
+            )
         raise InvalidToken("Invalid or expired refresh token")
+    return TokenPair(access_token(session), refresh, session)
+
+
+def renew_session(*, session: Session) -> TokenPair:
+    """A new pair for a session whose earlier tokens are void."""
+    with transaction.atomic():
+        last = RefreshToken.objects.filter(session=session).order_by("-generation").first()
+        RefreshToken.objects.filter(session=session).delete()
+        refresh = new_secret("qz-refresh-")
+        _store(session, refresh, generation=last.generation + 1 if last else 0)
     return TokenPair(access_token(session), refresh, session)
 
 
@@ -106,16 +123,7 @@ def end_sessions(sessions: QuerySet[Session], *, reason: str) -> int:
 def fingerprint(actor: Actor) -> str:
     """Hash of the user agent's family and the client's network (IPv4 /24, IPv6 /48)."""
     family = re.split(r"[/\s(]", actor.user_agent, maxsplit=1)[0].lower()
-    return hashlib.sha256(f"{family}|{_network(actor.ip_address)}".encode()).hexdigest()
-
-
-def _network(address: str | None) -> str:
-    try:
-        parsed = ipaddress.ip_address(address or "")
-    except ValueError:
-        return ""
-    prefix = 24 if parsed.version == 4 else 48
-    return str(ipaddress.ip_network((parsed, prefix), strict=False))
+    return hashlib.sha256(f"{family}|{network_of(actor.ip_address, 24, 48)}".encode()).hexdigest()
 
 
 def _store(session: Session, token: str, *, generation: int) -> Any:

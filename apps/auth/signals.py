@@ -5,15 +5,10 @@ import uuid
 from django.db import transaction
 from django.dispatch import Signal
 
-from apps.core.realtime import send_to_group
+from apps.core.realtime import send_to_group, session_group
 
-# kwargs: session, actor
-refresh_reused = Signal()
-
-
-def session_group(session_id: uuid.UUID) -> str:
-    """Group of the sockets that a session opened."""
-    return f"session.{session_id}"
+# kwargs: user, actor, action, details; receivers write the trail of the user's organisations
+account_event = Signal()
 
 
 def announce_session_end(session_id: uuid.UUID) -> None:

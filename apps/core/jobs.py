@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from celery import shared_task
 from django.core.cache import cache
+from django.db import close_old_connections
 from django.utils import timezone
 from prometheus_client import Counter, Histogram
 
@@ -59,6 +60,7 @@ def _run_locked(name: str, work: Work) -> dict[str, int]:
         RUNS.labels(name, "skipped").inc()
         return {}
     started, begun = timezone.now(), time.monotonic()
+    close_old_connections()
     try:
         counts = work()
     except Exception as error:
@@ -75,6 +77,7 @@ def _run_locked(name: str, work: Work) -> dict[str, int]:
         SECONDS.labels(name).observe(time.monotonic() - begun)
         if cache.get(lock) == owner:
             cache.delete(lock)
+        close_old_connections()
 
 
 def _record(name: str, started: object, outcome: str, counts: dict[str, int], error: str) -> None:

@@ -1,6 +1,5 @@
 """What every request passes before its view: identity of the request, headers, origin."""
 
-import ipaddress
 import logging
 import time
 import uuid
@@ -11,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from apps.core import errors
+from apps.core.addresses import client_address, client_network
 from apps.core.api.rendering import failure_response
 
 access_log = logging.getLogger("quickztna.access")
@@ -29,38 +29,6 @@ ADMIN_CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-
-
-def client_address(peer: str | None, forwarded_for: str | None) -> str | None:
-    """The first hop from the right that is no trusted proxy; headers of others are ignored."""
-    address = peer
-    hops = [hop.strip() for hop in (forwarded_for or "").split(",") if hop.strip()]
-    while hops and _is_trusted(address):
-        address = hops.pop()
-    return address if _parse(address) else peer
-
-
-def _is_trusted(address: str | None) -> bool:
-    parsed = _parse(address)
-    return parsed is not None and any(
-        parsed in network for network in settings.TRUSTED_PROXIES if network.version == parsed.version
-    )
-
-
-def _parse(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        parsed = ipaddress.ip_address(address or "")
-    except ValueError:
-        return None
-    return getattr(parsed, "ipv4_mapped", None) or parsed
-
-
-def client_network(address: str | None) -> str:
-    """What limits count by: an IPv4 address, or an IPv6 /64, which one host owns whole."""
-    parsed = _parse(address)
-    if parsed is None:
-        return "unknown"
-    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 class RequestContext:
@@ -83,7 +51,7 @@ class RequestContext:
             extra={
                 "request_id": request.request_id,
                 "method": request.method,
-                "path": request.path[:200],
+                "route": _route(request),
                 "status": response.status_code,
                 "ms": round((time.perf_counter() - started) * 1000, 1),
             },
@@ -95,6 +63,12 @@ class RequestContext:
         if not length.isdigit() or int(length) > LARGEST_BODY:
             return failure_response(errors.PayloadTooLarge())
         return self.get_response(request)
+
+
+def _route(request: HttpRequest) -> str:
+    """The pattern and not the path, which may hold a token."""
+    match = getattr(request, "resolver_match", None)
+    return match.route if match else "-"
 
 
 class SecurityHeaders:

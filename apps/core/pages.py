@@ -1,7 +1,6 @@
 """Documents at fixed addresses: the console, metrics, well-known files, errors outside the API."""
 
 import hmac
-import ipaddress
 from pathlib import Path
 
 from django.conf import settings
@@ -9,6 +8,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from apps.core import errors
+from apps.core.addresses import parse_address
 from apps.core.api.rendering import failure_response
 from apps.core.api.signing import key_set
 
@@ -49,18 +49,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     token = settings.METRICS_TOKEN
     by_token = bool(token) and hmac.compare_digest(given.encode(), token.encode())
     # Behind a proxy on this host every request comes from loopback; its header tells.
-    peer = request.META.get("REMOTE_ADDR") or ""
-    local = "X-Forwarded-For" not in request.headers and _is_loopback(peer)
+    peer = parse_address(request.META.get("REMOTE_ADDR"))
+    local = "X-Forwarded-For" not in request.headers and bool(peer and peer.is_loopback)
     if not (by_token or local):
         return failure_response(errors.Unauthorized())
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def jwks(request: HttpRequest) -> HttpResponse:

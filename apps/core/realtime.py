@@ -24,6 +24,16 @@ CHANNELS = {
     **dict.fromkeys(("certificates", "dns", "acl", "remote_desktop"), "M"),
     **dict.fromkeys(("keys", "billing"), "U"),
 }
+# A table's name where it is not its channel's.
+TABLE_CHANNELS = {
+    "org_members": "members",
+    "org_invitations": "members",
+    "audit_logs": "audit",
+    "api_keys": "keys",
+    "auth_keys": "keys",
+    "organizations": "general",
+    "org_settings": "general",
+}
 RESUME_SECONDS = 300
 REFRESH_ABOVE = 200  # rows of one write
 
@@ -35,6 +45,16 @@ logger = logging.getLogger("quickztna.realtime")
 def org_group(org_id: Any, topic: str) -> str:
     """Channel-layer group of one topic in one organisation; never made from a client's text."""
     return f"org.{getattr(org_id, 'pk', org_id)}.{topic}"
+
+
+def session_group(session_id: Any) -> str:
+    """Group of the sockets that a sign-in session opened."""
+    return f"session.{session_id}"
+
+
+def member_group(org_id: Any, user_id: Any) -> str:
+    """Group of one person's sockets in one organisation."""
+    return f"member.{org_id}.{user_id}"
 
 
 def attach_loop() -> None:

@@ -1,0 +1,1 @@
+"""The API's framework; `platform` holds the calls that belong to no domain."""

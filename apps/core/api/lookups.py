@@ -61,4 +61,6 @@ class HasItem(Lookup):
 
     def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         left, params = self.process_lhs(compiler, connection)
-        return f"EXISTS (SELECT 1 FROM json_each({left}) WHERE json_each.value = %s)", [*params, self.rhs]
+        # `left` is a column name that the compiler quoted, never text of a client.
+        found = f"EXISTS (SELECT 1 FROM json_each({left}) WHERE json_each.value = %s)"  # noqa: S608
+        return found, [*params, self.rhs]

@@ -60,23 +60,23 @@ def api_urlpatterns() -> list[Any]:
     return [*_both_slashes(_routes())]
 
 
-def _routes() -> Iterator[tuple[str, Any, str]]:
+def _routes() -> Iterator[tuple[str, Any]]:
     from apps.core.api.views import TopicView
 
     for name, view in _tables.items():
-        yield f"db/{name}", view.as_view(), f"db-{name}"
+        yield f"db/{name}", view.as_view()
     for route, view in _calls.items():
-        yield route, view.as_view(), route
+        yield route, view.as_view()
     for topic in _topics:
         if topic not in _calls:
             view = type("TopicView", (TopicView,), {"topic": topic})
-            yield topic, view.as_view(), topic
+            yield topic, view.as_view()
     for alias, topic in _aliases.items():
         view = type("TopicView", (TopicView,), {"topic": topic, "schema": None})
-        yield alias, view.as_view(), alias
+        yield alias, view.as_view()
 
 
-def _both_slashes(routes: Iterator[tuple[str, Any, str]]) -> Iterator[Any]:
-    for route, view, name in routes:
-        yield path(route, view, name=name)
+def _both_slashes(routes: Iterator[tuple[str, Any]]) -> Iterator[Any]:
+    for route, view in routes:
+        yield path(route, view)
         yield path(f"{route}/", view)
