@@ -1,0 +1,33 @@
+/** A failure as the control plane reports it: one `code` for programs, one message for people, one id for support. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly status: number,
+    readonly requestId: string | null = null,
+    readonly field: string | null = null,
+    readonly retryAfterSeconds: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+/** Failures that say "you may not", as opposed to "it did not work". */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof ApiError && ["FORBIDDEN", "INSUFFICIENT_SCOPE", "IP_NOT_ALLOWED"].includes(error.code);
+}
+
+/** What a person should read; never a stack or a bare status. */
+export function messageOf(error: unknown): string {
+  if (error instanceof ApiError) {
+    return error.retryAfterSeconds ? `${error.message} Try again in ${waitText(error.retryAfterSeconds)}.` : error.message;
+  }
+  return "Something went wrong in this page.";
+}
+
+function waitText(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  return `${Math.ceil(seconds / 60)} min`;
+}

@@ -1,0 +1,74 @@
+import { useState, type ReactNode } from "react";
+import { messageOf } from "@/api/error";
+import { Button } from "./ui/button";
+import { Dialog, DialogActions } from "./ui/dialog";
+import { TextField } from "./ui/field";
+
+interface Props {
+  title: string;
+  children: ReactNode;
+  action: string;
+  danger?: boolean;
+  /** Text that must be typed before the action is open. */
+  typed?: string;
+  onConfirm: () => Promise<unknown>;
+  onClose: () => void;
+}
+
+/** Asks before something that matters; stays open, with the reason, when it fails. */
+export function Confirm({ title, children, action, danger = true, typed, onConfirm, onClose }: Props) {
+  const [text, setText] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<string | null>(null);
+
+  async function confirm() {
+    setBusy(true);
+    try {
+      await onConfirm();
+      onClose();
+    } catch (error) {
+      setFailure(messageOf(error));
+      setBusy(false);
+    }
+  }
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form
+        className="grid gap-4"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void confirm();
+        }}
+      >
+        <div className="text-pretty text-muted">{children}</div>
+        {typed && (
+          <TextField
+            label={`Type ${typed} to confirm`}
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+            autoComplete="off"
+            spellCheck={false}
+            className="font-mono"
+          />
+        )}
+        <FormFailure text={failure} />
+        <DialogActions>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" tone={danger ? "danger" : "primary"} busy={busy} disabled={busy || (typed !== undefined && text !== typed)}>
+            {action}
+          </Button>
+        </DialogActions>
+      </form>
+    </Dialog>
+  );
+}
+
+/** Why a form was not accepted, read out at once. */
+export function FormFailure({ text }: { text: string | null }) {
+  if (!text) return null;
+  return (
+    <p role="alert" className="rounded-lg bg-red-soft px-3 py-2 text-red">
+      {text}
+    </p>
+  );
+}

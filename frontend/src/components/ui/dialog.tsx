@@ -1,0 +1,61 @@
+import { clsx } from "clsx";
+import { X } from "lucide-react";
+import { useEffect, useId, useRef, type ReactNode } from "react";
+import { Button } from "./button";
+
+interface Props {
+  title: string;
+  onClose: () => void;
+  children: ReactNode;
+  description?: ReactNode;
+  /** A drawer stands at the right edge, for reading beside a list. */
+  as?: "dialog" | "drawer";
+  /** False keeps Esc from closing, where a secret is shown once. */
+  dismissable?: boolean;
+}
+
+const shapes = {
+  dialog: "m-auto max-h-[88dvh] w-[min(32rem,calc(100vw-1.5rem))] rounded-2xl animate-enter",
+  drawer: "mr-0 ml-auto h-dvh max-h-dvh w-[min(30rem,100vw)] rounded-l-2xl animate-slide-in",
+};
+
+/** A modal on the browser's own dialog: focus is kept inside and returned by the platform. Mounted means open. */
+export function Dialog({ title, description, onClose, children, as = "dialog", dismissable = true }: Props) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const titleId = useId();
+  useEffect(() => {
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      aria-labelledby={titleId}
+      className={clsx("overflow-y-auto border border-line bg-surface p-0 text-ink shadow-float", shapes[as])}
+      onCancel={(event) => {
+        event.preventDefault();
+        if (dismissable) onClose();
+      }}
+    >
+      <header className="flex items-start gap-3 px-5 pt-5 pb-1">
+        <div className="min-w-0 flex-1">
+          <h2 id={titleId} className="text-[1.06rem] font-semibold tracking-tight text-balance">
+            {title}
+          </h2>
+          {description && <div className="mt-1 text-muted">{description}</div>}
+        </div>
+        {dismissable && (
+          <Button tone="ghost" size="icon" className="-mt-1.5 -mr-2" onClick={onClose} aria-label="Close">
+            <X />
+          </Button>
+        )}
+      </header>
+      <div className="px-5 pt-3 pb-5">{children}</div>
+    </dialog>
+  );
+}
+
+export function DialogActions({ children }: { children: ReactNode }) {
+  return <div className="mt-6 flex flex-wrap justify-end gap-2">{children}</div>;
+}

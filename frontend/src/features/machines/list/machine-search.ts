@@ -1,0 +1,45 @@
+import type { MachineStatus } from "@/api/tables";
+
+export type MachineTab = "all" | "pending";
+export type MachineSort = "name" | "tailnet_ip" | "os" | "status" | "last_seen";
+
+/** What the machines page shows, as its URL says it. */
+export interface MachineSearch {
+  tab?: "pending";
+  q?: string;
+  status?: MachineStatus;
+  os?: string;
+  tag?: string;
+  sort?: MachineSort;
+  dir?: "desc";
+}
+
+const statuses: readonly string[] = ["online", "offline", "pending", "quarantined"] satisfies MachineStatus[];
+const sorts: readonly string[] = ["name", "tailnet_ip", "os", "status", "last_seen"] satisfies MachineSort[];
+export const systems = { linux: "Linux", macos: "macOS", windows: "Windows", ios: "iOS", android: "Android" } as const;
+
+export function readMachineSearch(search: Record<string, unknown>): MachineSearch {
+  return {
+    tab: search.tab === "pending" ? "pending" : undefined,
+    q: textOf(search.q),
+    status: oneOf(statuses, search.status) as MachineStatus | undefined,
+    os: oneOf(Object.keys(systems), search.os),
+    tag: textOf(search.tag),
+    sort: oneOf(sorts, search.sort) as MachineSort | undefined,
+    dir: search.dir === "desc" ? "desc" : undefined,
+  };
+}
+
+export function isNarrowed({ q, status, os, tag }: MachineSearch): boolean {
+  return [q, status, os, tag].some((filter) => filter !== undefined);
+}
+
+// The router reads numbers out of the URL; a search for 100 is still text.
+function textOf(value: unknown): string | undefined {
+  const text = typeof value === "number" || typeof value === "string" ? String(value).trim() : "";
+  return text || undefined;
+}
+
+function oneOf(values: readonly string[], value: unknown): string | undefined {
+  return typeof value === "string" && values.includes(value) ? value : undefined;
+}

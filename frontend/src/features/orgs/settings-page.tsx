@@ -1,0 +1,103 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { act } from "@/api/client";
+import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
+import { messageOf } from "@/api/error";
+import { orgKey, userKeys } from "@/api/keys";
+import { orgSettingsQuery } from "@/api/org-settings";
+import type { OrgSettings } from "@/api/tables";
+import { Copyable } from "@/components/copy";
+import { Page } from "@/components/page";
+import { QueryView } from "@/components/states";
+import { Button } from "@/components/ui/button";
+import { Card, Fact, Facts } from "@/components/ui/card";
+import { TextField } from "@/components/ui/field";
+import { SkeletonLines } from "@/components/ui/skeleton";
+import { toast } from "@/components/ui/toast";
+import { useChannels } from "@/realtime/provider";
+import { SettingRow, settingGroups } from "./settings-rows";
+
+export function SettingsPage() {
+  const { org } = useCurrentOrg();
+  useChannels("general");
+  const settings = useQuery(orgSettingsQuery(org.id));
+  return (
+    <Page title="Settings" subtitle={org.name}>
+      <div className="grid gap-4 xl:grid-cols-2 xl:items-start">
+        <NameCard key={org.id} />
+        <QueryView query={settings} skeleton={<SkeletonLines count={6} />}>
+          {(values) => settingGroups.map((group) => <GroupCard key={group.title} group={group} values={values} />)}
+        </QueryView>
+      </div>
+    </Page>
+  );
+}
+
+function NameCard() {
+  const { org } = useCurrentOrg();
+  const isAdmin = useIsAdmin();
+  const client = useQueryClient();
+  const [name, setName] = useState(org.name);
+  const save = useMutation({
+    mutationFn: () => act("org-management", "update_org", { org_id: org.id, name: name.trim() }),
+    onSuccess: () => {
+      toast.done("Network name saved");
+      return client.invalidateQueries({ queryKey: userKeys.memberships });
+    },
+  });
+  return (
+    <Card title="Network">
+      {isAdmin ? (
+        <form
+          className="mb-4 flex flex-wrap items-end gap-2"
+          onSubmit={(event) => {
+            event.preventDefault();
+            save.mutate();
+          }}
+        >
+          <div className="min-w-48 flex-1">
+            <TextField label="Network Name" required maxLength={100} value={name} onChange={(event) => setName(event.target.value)} error={save.error ? messageOf(save.error) : null} />
+          </div>
+          <Button type="submit" tone="primary" busy={save.isPending} disabled={save.isPending || name.trim() === org.name || !name.trim()}>
+            Save
+          </Button>
+        </form>
+      ) : null}
+      <Facts>
+        {!isAdmin && <Fact name="Network Name">{org.name}</Fact>}
+        <Fact name="Short name">
+          <Copyable text={org.slug} label="short name" />
+        </Fact>
+        <Fact name="Tailnet Domain">
+          <Copyable text={`${org.slug}.zt.net`} label="domain" />
+        </Fact>
+        <Fact name="Organisation id">
+          <Copyable text={org.id} label="organisation id" />
+        </Fact>
+      </Facts>
+    </Card>
+  );
+}
+
+function GroupCard({ group, values }: { group: (typeof settingGroups)[number]; values: OrgSettings }) {
+  const { org } = useCurrentOrg();
+  const client = useQueryClient();
+  const key = orgKey(org.id, "org_settings");
+  async function change(settings: Partial<OrgSettings>, confirm?: string) {
+    await act("org-management", "update_org_settings", { org_id: org.id, ...settings, ...(confirm && { confirm }) });
+    client.setQueryData(key, (old: OrgSettings | undefined) => old && { ...old, ...settings });
+    await client.invalidateQueries({ queryKey: key });
+  }
+  // The answer leaves out what the role may not read.
+  const rows = group.rows.filter((row) => row.name in values);
+  if (rows.length === 0) return null;
+  return (
+    <Card title={group.title}>
+      <div className="divide-y divide-line">
+        {rows.map((row) => (
+          <SettingRow key={row.name} row={row} value={values[row.name]} onChange={change} />
+        ))}
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,165 @@
+import { useState } from "react";
+import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
+import { messageOf } from "@/api/error";
+import type { OrgSettings } from "@/api/tables";
+import { Confirm } from "@/components/confirm";
+import { SelectField } from "@/components/ui/field";
+import { SwitchRow } from "@/components/ui/switch";
+import { toast } from "@/components/ui/toast";
+
+interface Row {
+  name: keyof OrgSettings;
+  label: string;
+  hint: string;
+  /** Changed by owners only. */
+  owner?: true;
+  /** The values to choose from; without them the setting is a switch. */
+  choices?: readonly { value: string | number; text: string }[];
+  /** The value that is dangerous enough to be typed for. */
+  danger?: { value: boolean; text: string };
+}
+
+interface Group {
+  title: string;
+  rows: readonly Row[];
+}
+
+const days = (...counts: number[]) => counts.map((value) => ({ value, text: `${value} days` }));
+
+export const settingGroups: readonly Group[] = [
+  {
+    title: "Machines",
+    rows: [
+      { name: "approval_required", label: "Approval", hint: "New machines wait until an administrator lets them in. Pre-approved keys skip the wait." },
+      { name: "allow_exit_nodes", label: "Exit Nodes", hint: "Machines may offer to carry others' internet traffic." },
+      { name: "allow_subnet_routing", label: "Subnet Routing", hint: "Machines may offer the networks behind them." },
+      { name: "key_expiry_days", label: "Key Expiry", hint: "How long a machine may stay signed in before a person signs it in again.", choices: days(30, 90, 180, 365) },
+      {
+        name: "agent_channel",
+        label: "Agent releases",
+        hint: "Which versions machines are told of.",
+        choices: [
+          { value: "stable", text: "Stable" },
+          { value: "beta", text: "Beta" },
+        ],
+      },
+    ],
+  },
+  {
+    title: "Security",
+    rows: [
+      {
+        name: "default_deny",
+        label: "Default deny",
+        hint: "What no rule allows is refused.",
+        owner: true,
+        danger: { value: false, text: "Every machine will reach every other machine unless a rule forbids it." },
+      },
+      {
+        name: "pqc_policy",
+        label: "Post-quantum keys",
+        hint: "Preferred: peers without ML-KEM fall back to classical keys, marked as such. Required: no such tunnel.",
+        choices: [
+          { value: "prefer", text: "Preferred" },
+          { value: "require", text: "Required" },
+        ],
+      },
+      { name: "four_eyes", label: "Four eyes", hint: "Dangerous changes need a second administrator.", owner: true },
+      { name: "email_signup_disabled", label: "No sign-up by e-mail", hint: "People join by invitation only." },
+      { name: "api_key_max_days", label: "Longest life of an API key", hint: "Keys for programs end after this at the latest.", owner: true, choices: days(30, 90, 180, 365) },
+      { name: "audit_retention_days", label: "Audit log kept for", hint: "Older entries move to the archive.", owner: true, choices: days(30, 90, 365, 1095, 3650) },
+    ],
+  },
+  {
+    title: "DNS",
+    rows: [{ name: "magic_dns_enabled", label: "MagicDNS", hint: "Machines find each other by name." }],
+  },
+];
+
+type Value = OrgSettings[keyof OrgSettings];
+
+interface Props {
+  row: Row;
+  value: Value;
+  onChange: (settings: Partial<OrgSettings>, confirm?: string) => Promise<void>;
+}
+
+/** One setting; saved as soon as it is changed, shown as stored again when that fails. */
+export function SettingRow({ row, value, onChange }: Props) {
+  const { org } = useCurrentOrg();
+  const isAdmin = useIsAdmin();
+  const [asking, setAsking] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const disabled = busy || !isAdmin || (row.owner === true && org.role !== "owner");
+  const hint = row.owner && org.role !== "owner" ? `${row.hint} Owners change it.` : row.hint;
+
+  async function save(next: Value) {
+    setBusy(true);
+    try {
+      await onChange({ [row.name]: next });
+      toast.done(`${row.label} saved`);
+    } catch (error) {
+      toast.failed(messageOf(error));
+    } finally {
+      setBusy(false);
+    }
+  }
+  if (row.choices) return <ChoiceRow row={row} hint={hint} choices={row.choices} value={value} disabled={disabled} onChange={(next) => void save(next)} />;
+  return (
+    <>
+      <SwitchRow
+        label={row.label}
+        hint={hint}
+        checked={value === true}
+        disabled={disabled}
+        onChange={(next) => (row.danger?.value === next ? setAsking(true) : void save(next))}
+      />
+      {asking && row.danger && (
+        <Confirm
+          title={`Switch ${row.label.toLowerCase()} ${row.danger.value ? "on" : "off"}?`}
+          action={row.danger.value ? "Switch on" : "Switch off"}
+          typed={org.slug}
+          onClose={() => setAsking(false)}
+          onConfirm={() => onChange({ [row.name]: row.danger?.value }, org.slug)}
+        >
+          {row.danger.text}
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+interface ChoiceProps {
+  row: Row;
+  hint: string;
+  choices: NonNullable<Row["choices"]>;
+  value: Value;
+  disabled: boolean;
+  onChange: (value: string | number) => void;
+}
+
+function ChoiceRow({ row, hint, choices, value, disabled, onChange }: ChoiceProps) {
+  const current = String(value);
+  // A value set by API may stand outside the usual choices; it is shown as it is.
+  const options = choices.some((choice) => String(choice.value) === current) ? choices : [{ value: current, text: current }, ...choices];
+  return (
+    <div className="py-2.5">
+      <SelectField
+        label={row.label}
+        hint={hint}
+        value={current}
+        disabled={disabled}
+        onChange={(event) => {
+          const chosen = choices.find((choice) => String(choice.value) === event.target.value);
+          if (chosen) onChange(chosen.value);
+        }}
+      >
+        {options.map((choice) => (
+          <option key={choice.value} value={choice.value}>
+            {choice.text}
+          </option>
+        ))}
+      </SelectField>
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** How old a last sign of life is, in the four steps that decide its colour. */
+export type Freshness = "fresh" | "recent" | "old" | "stale";
+
+export function freshness(at: string | null, now: number): Freshness {
+  if (at === null) return "stale";
+  const age = now - Date.parse(at);
+  if (age < 5 * MINUTE) return "fresh";
+  if (age < HOUR) return "recent";
+  return age < DAY ? "old" : "stale";
+}
+
+/** "just now", "4 min ago", "3 h ago", "12 days ago". */
+export function ago(at: string, now: number): string {
+  const age = Math.max(0, now - Date.parse(at));
+  if (age < MINUTE) return "just now";
+  if (age < HOUR) return `${Math.floor(age / MINUTE)} min ago`;
+  if (age < DAY) return `${Math.floor(age / HOUR)} h ago`;
+  return plural(Math.floor(age / DAY), "day") + " ago";
+}
+
+/** Local time of the day for today, otherwise the date with it. */
+export function localTime(at: string, now: number): string {
+  const moment = new Date(at);
+  const time = moment.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  if (moment.toDateString() === new Date(now).toDateString()) return time;
+  return `${localDate(at)}, ${moment.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })}`;
+}
+
+export function localDate(at: string): string {
+  return new Date(at).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+}
+
+/** The exact moment for hover texts: `2026-11-23 05:10:44 UTC`. */
+export function utcTime(at: string): string {
+  return new Date(at).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
+}
+
+/** Whole days until the moment; negative once it has passed. */
+export function daysUntil(at: string, now: number): number {
+  return Math.floor((Date.parse(at) - now) / DAY);
+}
+
+/** Local midnight `daysAgo` days back, as the API takes times. */
+export function localMidnight(now: number, daysAgo = 0): string {
+  const day = new Date(now);
+  day.setHours(0, 0, 0, 0);
+  day.setDate(day.getDate() - daysAgo);
+  return day.toISOString();
+}
+
+export function addDays(at: string, days: number): string {
+  return new Date(Date.parse(at) + days * DAY).toISOString();
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,24 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { CliPage } from "@/features/auth/cli-page";
+
+interface Search {
+  cli_state?: string;
+  code_challenge?: string;
+  port?: number;
+}
+
+const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) : undefined);
+
+export const Route = createFileRoute("/_signed-in/auth/cli")({
+  validateSearch: (search: Record<string, unknown>): Search => ({
+    cli_state: text(search.cli_state),
+    code_challenge: text(search.code_challenge),
+    port: Number(search.port) || undefined,
+  }),
+  component: Cli,
+});
+
+function Cli() {
+  const { cli_state, code_challenge, port } = Route.useSearch();
+  return <CliPage cliState={cli_state} codeChallenge={code_challenge} port={port} />;
+}

@@ -1,0 +1,49 @@
+import { Building2, KeyRound, LayoutDashboard, ScrollText, Server, SquareTerminal, Users, type LucideIcon } from "lucide-react";
+import type { LinkProps } from "@tanstack/react-router";
+import type { Role } from "@/api/tables";
+
+export interface Place {
+  to: LinkProps["to"];
+  label: string;
+  icon: LucideIcon;
+  /** Words people may look for it by. */
+  words: string;
+  roles?: readonly Role[];
+}
+
+export interface Section {
+  title: string | null;
+  places: readonly Place[];
+}
+
+const inspectors: readonly Role[] = ["owner", "admin", "auditor"];
+
+const sections: readonly Section[] = [
+  {
+    title: null,
+    places: [
+      { to: "/dashboard", label: "Dashboard", icon: LayoutDashboard, words: "home overview getting started guide" },
+      { to: "/machines", label: "Machines", icon: Server, words: "devices hosts nodes network pending approve" },
+    ],
+  },
+  {
+    title: "Access",
+    places: [
+      { to: "/users", label: "Users", icon: Users, words: "members people team roles invitations invite" },
+      { to: "/settings/auth-keys", label: "Auth keys", icon: KeyRound, words: "enrol register tskey join", roles: inspectors },
+      { to: "/api-keys", label: "API keys", icon: SquareTerminal, words: "programs scopes tokens terraform", roles: inspectors },
+    ],
+  },
+  {
+    title: "Organisation",
+    places: [
+      { to: "/audit-log", label: "Audit log", icon: ScrollText, words: "events history trail" },
+      { to: "/settings", label: "Settings", icon: Building2, words: "network name key expiry exit nodes subnet routing" },
+    ],
+  },
+];
+
+/** The sections of the menu with what the role may open. */
+export function sectionsFor(role: Role): Section[] {
+  return sections.map(({ title, places }) => ({ title, places: places.filter(({ roles }) => roles?.includes(role) ?? true) }));
+}
