@@ -119,7 +119,7 @@ else:
     }
 
 # Without Redis worker and beat run in the web process, and a queue in memory joins them.
-CELERY_BROKER_URL = CONFIG.redis_url or "memory://"
+CELERY_BROKER_URL = CONFIG.redis_url or "memory://localhost"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -165,6 +165,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Joins an organisation's machines into one private, post-quantum network.",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["apps.core.api.schema.one_of_each"],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 

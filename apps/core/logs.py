@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from apps.core.clock import rfc3339
 
 # What a plain record has; anything else was given as `extra`.
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request", "color_message"}
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "request",
+    "color_message",
+}
 
 
 class JsonFormatter(logging.Formatter):

@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+from django.http import JsonResponse
 from rest_framework import serializers
 
 from apps.core import health, ratelimit, realtime, tickets
 from apps.core.api.principals import credential_of
+from apps.core.api.schema import openapi_document
 from apps.core.api.views import Answer, Call, CallView, Operation
 from apps.core.errors import InvalidInput
 
@@ -45,6 +47,15 @@ def _broadcast(call: Call) -> dict[str, Any]:
         payload=call.data["payload"],
     )
     return {"delivered": True}
+
+
+def _openapi(call: Call) -> JsonResponse:
+    return JsonResponse(openapi_document())
+
+
+class OpenApi(CallView):
+    path = "openapi.json"
+    calls = {"GET": Operation("openapi", "S", _openapi)}
 
 
 class Health(CallView):

@@ -84,17 +84,12 @@ class ApiView(APIView):
 
     http_method_names = ["get", "head", "post", "patch", "put", "delete"]
 
-    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
-        drf_request = super().initialize_request(request, *args, **kwargs)
-        drf_request.request_id = request.request_id
-        return drf_request
-
     def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         raise errors.MethodNotAllowed()
 
     def principal_of(self, request: Request) -> Principal | None:
         credential = credential_of(request.headers)
-        return authenticate(credential, request._request.client_address) if credential else None
+        return authenticate(credential, request.client_address) if credential else None
 
     def read_json(self, request: Request, limit: int) -> dict[str, Any]:
         """The body as an object; an empty body is an empty object."""
@@ -186,7 +181,7 @@ class ApiView(APIView):
         org_access: access.OrgAccess | None,
     ) -> None:
         if principal is None or "P" in operation.who:
-            address = request._request.client_network
+            address = request.client_network
             ratelimit.hit(f"public:{operation.name}:{address}", operation.limit or PUBLIC)
             return
         ratelimit.hit(f"{principal.kind}:{principal.id}", ratelimit.Limit(principal.rate_per_minute, 60))
