@@ -24,6 +24,7 @@ GLOBAL_MODELS: dict[str, str] = {
     "ztna_auth.OneTimeToken": "belongs to a person or to nobody yet",
     "ztna_auth.SigningKey": "signs for the whole control plane",
     "orgs.Organization": "is the tenant itself",
+    "releases.ClientVersion": "a build is the same for everybody",
 }
 
 
