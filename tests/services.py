@@ -6,6 +6,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -102,3 +103,14 @@ def _wait_for_port(port: int) -> None:
         if time.monotonic() > deadline:
             raise ServiceError(f"nothing listens on port {port}")
         time.sleep(0.05)
+
+
+def main() -> int:
+    """`python -m tests.services COMMAND...`: run a command with both services switched on."""
+    with postgres() as database_url, redis() as redis_url:
+        environment = {**os.environ, "QZTNA_DATABASE_URL": database_url, "QZTNA_REDIS_URL": redis_url}
+        return subprocess.run(sys.argv[1:], env=environment).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
