@@ -126,6 +126,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 600
 
 AUTH_USER_MODEL = "ztna_auth.User"
+AUTHENTICATION_BACKENDS = ["apps.auth.backends.LockingBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

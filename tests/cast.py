@@ -1,15 +1,22 @@
 """The cast of every database test: Alice owns A, Bob is a member of A, Charlie owns B."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import F, ForeignKey
 from django.test import Client
 
+from apps.audit import triggers
 from apps.auth.models import User
 from apps.auth.sessions import open_session
 from apps.core import ratelimit
 from apps.core.actors import Actor
+from apps.core.tenancy import OrgOwned
 from apps.orgs.models import Organization, OrgMember
 from apps.orgs.services import create_organization
 
@@ -28,16 +35,10 @@ class ApiClient(Client):
         return self.generic(
             method,
             path,
-            b"" if body is None else _json(body),
+            b"" if body is None else json.dumps(body).encode(),
             content_type="application/json",
             headers=headers or None,
         )
-
-
-def _json(body: Any) -> bytes:
-    import json
-
-    return json.dumps(body).encode()
 
 
 @dataclass
@@ -76,10 +77,48 @@ def sign_in(email: str) -> Person:
     return Person(user, ApiClient(pair.access), pair.session, pair.refresh)
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: Any) -> None:
+    """Emptying the database between transactional tests needs the trail's triggers out of the way."""
+    flush = connection.ops.execute_sql_flush
+
+    def flush_without_triggers(statements: list[str]) -> None:
+        triggers.remove(connection)
+        flush(statements)
+        triggers.install(connection)
+
+    connection.ops.execute_sql_flush = flush_without_triggers
+
+
+@pytest.fixture(autouse=True)
+def _rows_point_home(request: pytest.FixtureRequest) -> Any:
+    """After each database test no row may point at another organisation's row."""
+    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if not uses_database and not request.node.get_closest_marker("django_db"):
+        yield
+        return
+    request.getfixturevalue("_django_db_helper")
+    yield
+    if not connection.needs_rollback:
+        assert rows_that_point_away() == []
+
+
+def rows_that_point_away() -> list[str]:
+    """Foreign keys between organisations' rows whose two ends belong to different ones."""
+    found = []
+    for model in apps.get_models():
+        if not issubclass(model, OrgOwned):
+            continue
+        for field in model._meta.concrete_fields:
+            if isinstance(field, ForeignKey) and issubclass(field.related_model, OrgOwned):
+                away = model.all_orgs.exclude(**{field.name: None})
+                if away.exclude(**{f"{field.name}__org_id": F("org_id")}).exists():
+                    found.append(f"{model.__name__}.{field.name}")
+    return found
+
+
 @pytest.fixture(autouse=True)
 def _quick_and_clean(settings: Any) -> None:
-    from django.core.cache import cache
-
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     ratelimit.local.clear()
