@@ -9,9 +9,10 @@ from django.apps import apps
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import F, ForeignKey
-from django.test import Client
+from django.test import Client, TestCase
 
 from apps.audit import triggers
+from apps.auth import keyring
 from apps.auth.models import User
 from apps.auth.sessions import open_session
 from apps.core import ratelimit
@@ -32,13 +33,15 @@ class ApiClient(Client):
             self.defaults["HTTP_AUTHORIZATION"] = f"Bearer {token}"
 
     def call(self, path: str, body: Any = None, *, method: str = "POST", **headers: str) -> Any:
-        return self.generic(
-            method,
-            path,
-            b"" if body is None else json.dumps(body).encode(),
-            content_type="application/json",
-            headers=headers or None,
-        )
+        # What waits for the commit happens at the end of the call, as it does outside a test.
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            return self.generic(
+                method,
+                path,
+                b"" if body is None else json.dumps(body).encode(),
+                content_type="application/json",
+                headers=headers or None,
+            )
 
 
 @dataclass
@@ -123,6 +126,7 @@ def _quick_and_clean(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     ratelimit.local.clear()
     cache.clear()
+    keyring.forget()
 
 
 @pytest.fixture
