@@ -25,6 +25,7 @@ GLOBAL_MODELS: dict[str, str] = {
     "ztna_auth.SigningKey": "signs for the whole control plane",
     "orgs.Organization": "is the tenant itself",
     "releases.ClientVersion": "a build is the same for everybody",
+    "relays.BuiltinRegion": "offered to every organisation",
 }
 
 

@@ -1,0 +1,24 @@
+"""Regions in Django admin."""
+
+from django.contrib import admin
+from unfold.admin import ModelAdmin
+
+from apps.core.admin import OrgModelAdmin
+from apps.relays.models import BuiltinRegion, DerpRegion
+
+COLUMNS = ("region_code", "region_name", "hostname", "derp_port", "stun_port", "priority", "enabled")
+
+
+@admin.register(BuiltinRegion)
+class BuiltinRegionAdmin(ModelAdmin):
+    list_display = COLUMNS
+    list_filter = ("enabled",)
+    search_fields = ("region_code", "region_name", "hostname")
+
+
+@admin.register(DerpRegion)
+class DerpRegionAdmin(OrgModelAdmin):
+    list_display = ("org", *COLUMNS)
+    list_filter = ("org", "enabled")
+    list_select_related = ("org",)
+    search_fields = ("region_code", "region_name", "hostname")

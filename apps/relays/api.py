@@ -1,0 +1,99 @@
+"""`/api/derp-map`, `/api/derp-relay` and the table of an organisation's own regions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework import serializers
+
+from apps.core.api import access
+from apps.core.api.columns import Column
+from apps.core.api.principals import authenticate, credential_of
+from apps.core.api.tables import TableView
+from apps.core.api.views import ActionView, Answer, Call, CallView, Operation, parse_id
+from apps.core.errors import Forbidden, NotFound
+from apps.machines.tokens import relay_token
+from apps.relays import services
+from apps.relays.models import DerpRegion
+from apps.relays.regions import regions_of, relay_map
+from wire.numbers import RELAY_TOKEN_SECONDS
+
+
+def _map(call: Call) -> Any:
+    document = relay_map(_asking_org(call))
+    etag = f'"{document["version"]}"'
+    if call.request.headers.get("If-None-Match") == etag:
+        return HttpResponse(status=304, headers={"ETag": etag})
+    return Answer(document, headers={"ETag": etag, "Vary": "Authorization"})
+
+
+def _asking_org(call: Call) -> Any:
+    """The organisation whose own regions the caller may see; None for the public."""
+    credential = credential_of(call.request.headers)
+    if credential is None:
+        return None
+    principal = authenticate(credential, call.request._request.client_address)
+    if principal.org_id is not None:
+        return principal.org_id
+    given = call.request.query_params.get("org_id")
+    if not given:
+        return None
+    return access.org_access(principal, parse_id(given, "org_id")).org.pk
+
+
+class DerpMap(CallView):
+    path = "derp-map"
+    calls = {"GET": Operation("derp-map", "P", _map)}
+
+
+class TokenInput(serializers.Serializer):
+    region = serializers.CharField(max_length=16)
+
+
+def _token(call: Call) -> dict[str, Any]:
+    node = call.principal.subject
+    regions = [region for region in regions_of(node.org_id) if region.region_code == call.data["region"]]
+    if not regions:
+        raise NotFound("Unknown region")
+    token = relay_token(node, regions)
+    if token is None:
+        raise Forbidden("This machine may not connect")
+    return {"relay_token": token, "expires_in": RELAY_TOKEN_SECONDS}
+
+
+class DerpRelay(ActionView):
+    topic = "derp-relay"
+    actions = (Operation("token", "N", _token, TokenInput),)
+
+
+class RegionWrite(serializers.ModelSerializer):
+    class Meta:
+        model = DerpRegion
+        fields = (
+            *("region_code", "region_name", "hostname", "ipv4", "ipv6"),
+            *("stun_port", "derp_port", "priority", "enabled"),
+        )
+
+
+class DerpRegionsTable(TableView):
+    table = "derp_regions"
+    model = DerpRegion
+    scope = "settings"
+    columns = (
+        Column("id"),
+        Column("org_id"),
+        *(Column(name, write="A") for name in RegionWrite.Meta.fields),
+        Column("created_at"),
+    )
+    default_order = ("priority",)
+    read, insert, update, delete_by = "M", "A", "A", "A"
+    serializer = RegionWrite
+
+    def create_row(self, call: Call, values: Mapping[str, Any]) -> DerpRegion:
+        return services.create_region(org=call.org, actor=call.actor, values=values)
+
+    def update_row(self, call: Call, row: DerpRegion, values: Mapping[str, Any]) -> None:
+        services.update_region(org=call.org, actor=call.actor, region_id=row.pk, values=values)
+
+    def delete_row(self, call: Call, row: DerpRegion, *, force: bool) -> None:
+        services.delete_region(org=call.org, actor=call.actor, region_id=row.pk)

@@ -1,0 +1,15 @@
+"""Relay regions: where machines find a relay and a STUN server."""
+
+from django.apps import AppConfig
+
+
+class RelaysConfig(AppConfig):
+    name = "apps.relays"
+    label = "relays"
+    verbose_name = "Relays"
+
+    def ready(self) -> None:
+        from apps.machines.snapshots import provide_relays
+        from apps.relays.regions import regions_of
+
+        provide_relays(regions_of)
