@@ -18,10 +18,10 @@ POSTGRESQL = (
     "FOR EACH STATEMENT EXECUTE FUNCTION audit_logs_refuse()",
 )
 DROPS = {
-    "sqlite": ("DROP TRIGGER audit_logs_no_update", "DROP TRIGGER audit_logs_no_delete"),
+    "sqlite": ("DROP TRIGGER IF EXISTS audit_logs_no_update", "DROP TRIGGER IF EXISTS audit_logs_no_delete"),
     "postgresql": (
-        "DROP TRIGGER audit_logs_no_change ON audit_logs",
-        "DROP TRIGGER audit_logs_no_truncate ON audit_logs",
+        "DROP TRIGGER IF EXISTS audit_logs_no_change ON audit_logs",
+        "DROP TRIGGER IF EXISTS audit_logs_no_truncate ON audit_logs",
     ),
 }
 

@@ -2,7 +2,9 @@
 
 import base64
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,18 +16,22 @@ from apps.core import sealing
 
 OVERLAP = timedelta(hours=2)
 CACHED_SECONDS = 60
+AGAIN_AFTER_SECONDS = 1
 
-_cache: dict[str, tuple[float, object]] = {}
+_cache: dict[str, tuple[float, Any]] = {}
 
 
 def current() -> tuple[str, ec.EllipticCurvePrivateKey]:
     """(kid, private key) that signs now."""
-    return _cached("current", _load_current)
+    return _cached("current", _load_current, CACHED_SECONDS)
 
 
-def public() -> dict[str, ec.EllipticCurvePublicKey]:
-    """kid -> public key of every key that still verifies."""
-    return _cached("public", _load_public)
+def public(unknown_kid: bool = False) -> dict[str, ec.EllipticCurvePublicKey]:
+    """kid -> public key of every key that still verifies.
+
+    A kid that this process has not seen may belong to a key that another one just made.
+    """
+    return _cached("public", _load_public, AGAIN_AFTER_SECONDS if unknown_kid else CACHED_SECONDS)
 
 
 def forget() -> None:
@@ -43,9 +49,9 @@ def rotate() -> str:
     return made.kid
 
 
-def _cached(name: str, load):
+def _cached(name: str, load: Callable[[], Any], seconds: float) -> Any:
     at, value = _cache.get(name, (0.0, None))
-    if value is None or time.monotonic() - at > CACHED_SECONDS:
+    if value is None or time.monotonic() - at > seconds:
         value = load()
         _cache[name] = (time.monotonic(), value)
     return value

@@ -18,10 +18,13 @@ LEEWAY_SECONDS = 30
 
 
 class Keyring(NamedTuple):
-    """current: (kid, private key) that signs; public: kid -> key, of all that still verify."""
+    """current: (kid, private key) that signs; public: kid -> key, of all that still verify.
+
+    public takes unknown_kid=True to look again for a key that is newer than its cache.
+    """
 
     current: Callable[[], tuple[str, EllipticCurvePrivateKey]]
-    public: Callable[[], Mapping[str, EllipticCurvePublicKey]]
+    public: Callable[..., Mapping[str, EllipticCurvePublicKey]]
 
 
 _keyring: list[Keyring] = []
@@ -50,7 +53,8 @@ def verify(token: str, *, audience: str, type_: str = "JWT") -> dict[str, Any]:
     """Claims of a token of ours; raises Unauthorized for every flaw alike."""
     try:
         header = jwt.get_unverified_header(token)
-        key = _keyring[0].public().get(header.get("kid", ""))
+        kid = header.get("kid", "")
+        key = _keyring[0].public().get(kid) or _keyring[0].public(unknown_kid=True).get(kid)
         if key is None or header.get("typ") != type_:
             raise Unauthorized("Invalid or expired token")
         return jwt.decode(
