@@ -11,6 +11,7 @@ AGENT_AUTH_LABEL = b"quickztna-agent-auth-v1\0"
 KEY_EXCHANGE_LABEL = b"quickztna-key-exchange-v1\0"
 PSK_INFO_V1 = b"quickztna-pqc-wg-psk-v1"
 CONFIRM_LABEL = b"quickztna-key-exchange-confirm-v1\0"
+REENROLMENT_LABEL = b"quickztna-reenrolment-v1\0"
 
 
 def _sized(value: bytes) -> bytes:
@@ -70,3 +71,13 @@ def confirm_message(transcript: bytes) -> bytes:
 def key_exchange_complete(*, transcript: bytes, confirm: bytes) -> bytes:
     """What the responder signs when it completes an exchange."""
     return CONFIRM_LABEL + b"complete" + hashlib.sha256(transcript).digest() + _sized(confirm)
+
+
+def reenrolment(*, machine_id: str, auth_key: str, bundle: bytes) -> bytes:
+    """What an old identity signs so that its machine keeps id and address under new keys.
+
+    bundle is `signed_bundle` of the new keys. The auth key binds the proof to this enrolment: a
+    bundle alone is known to every peer and proves nothing.
+    """
+    key_hash = hashlib.sha256(auth_key.encode()).digest()
+    return REENROLMENT_LABEL + _sized(machine_id.encode()) + _sized(key_hash) + _sized(bundle)

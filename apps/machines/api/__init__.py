@@ -1,0 +1,3 @@
+"""Endpoints of this app; importing a module declares what it holds."""
+
+from apps.machines.api import admin, authkeys, enrolment, node, tables  # noqa: F401

@@ -1,0 +1,85 @@
+"""The tables machines and key_exchanges."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api.columns import Column
+from apps.core.api.tables import TableView
+from apps.core.api.views import Call
+from apps.machines import presence
+from apps.machines.api.fields import Flag, FlagsInput, tag_list
+from apps.machines.models import FLAGS, KeyExchange, Machine
+from apps.machines.names import magicdns_name
+from apps.machines.services import edits, moves
+from apps.machines.services.removal import delete_machine
+
+
+class MachineWrite(FlagsInput):
+    """The columns that people may change."""
+
+    name = serializers.CharField(max_length=2000, allow_blank=True, trim_whitespace=False, required=False)
+    tags = tag_list(required=False)
+    key_expiry_disabled = Flag(required=False)
+
+
+class MachinesTable(TableView):
+    table, model, scope = "machines", Machine, "machines"
+    columns = (
+        *(Column(name) for name in ("id", "org_id", "os", "os_version_detail", "version", "owner_id")),
+        Column("owner_email", source="owner__email"),
+        *(Column(name) for name in ("auth_key_id", "ephemeral", "tailnet_ip", "tailnet_ipv6", "public_key")),
+        *(Column(name) for name in ("mlkem_public_key", "identity_public_key", "disco_public_key")),
+        *(Column(name) for name in ("key_created_at", "key_expired_at", "status", "last_seen")),
+        *(Column(name) for name in ("approved_by_id", "approved_at", "admin_disabled", "disabled_by_admin")),
+        *(Column(name) for name in ("quarantine_reason", "quarantine_note", "quarantined_at")),
+        *(Column(name) for name in ("quarantined_by_id", "locked", "wiped_at", "endpoints", "derp_region")),
+        *(Column(name) for name in ("derp_latencies", "client_connectivity", "created_at", "updated_at")),
+        Column("magicdns_name", source="name", filterable=False),
+        Column("name", write="M"),
+        Column("tags", write="A"),
+        Column("key_expiry_disabled", write="A"),
+        *(Column(name, write="M") for name in FLAGS),
+    )
+    default_order = ("name",)
+    read, update, delete_by = "M", "M", "A"
+    instead = {"insert": "Use POST /api/register-machine or /api/client-setup"}
+    serializer = MachineWrite
+
+    def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
+        """Full names, and the newest sign of life, which rows learn of with a delay."""
+        heard = {}
+        if rows and {"id", "last_seen"} <= rows[0].keys():
+            heard = presence.last_heard(row["id"] for row in rows)
+        for row in rows:
+            if "magicdns_name" in row:
+                row["magicdns_name"] = magicdns_name(row["magicdns_name"], call.org.slug)
+            if at := heard.get(row.get("id")):
+                row["last_seen"] = max(row["last_seen"] or _moment(at), _moment(at))
+
+    def update_row(self, call: Call, row: Machine, values: Any) -> None:
+        same = {"org": call.org, "actor": call.actor, "machine_id": row.pk}
+        if "key_expiry_disabled" in values:
+            moves.set_key_expiry(**same, disabled=values["key_expiry_disabled"])
+        edit = {name: values[name] for name in ("name", "tags") if name in values}
+        if flags := {name: values[name] for name in FLAGS if name in values}:
+            edit["flags"] = flags
+        if edit:
+            edits.update_machine(**same, **edit)
+
+    def delete_row(self, call: Call, row: Machine, *, force: bool) -> None:
+        delete_machine(org=call.org, actor=call.actor, machine_id=row.pk)
+
+
+class KeyExchangesTable(TableView):
+    table, model, scope = "key_exchanges", KeyExchange, "machines"
+    columns = (
+        *(Column(name) for name in ("id", "org_id", "requester_machine_id", "responder_machine_id")),
+        *(Column(name) for name in ("protocol", "status", "created_at", "completed_at", "expires_at")),
+    )
+    read = "M"
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

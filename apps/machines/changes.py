@@ -1,0 +1,109 @@
+"""`touch`: the one door through which a change of machines becomes a new version of the map."""
+
+import logging
+import uuid
+from collections.abc import Iterable
+
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import F
+from redis.exceptions import RedisError
+
+from apps.core.realtime import org_group, send_to_group
+from apps.core.tenancy import org_id_of
+from apps.machines.models import Machine, NetmapChange
+from apps.machines.nodes import refresh_nodes
+from apps.orgs.models import Organization
+
+logger = logging.getLogger("quickztna.netmap")
+VERSION_KEPT_SECONDS = 5
+# Stands for "all that the map is made of, not only machines".
+EVERYTHING = uuid.UUID(int=0)
+
+
+def touch(
+    org: object,
+    *,
+    changed: Iterable[Machine] = (),
+    removed: Iterable[Machine] = (),
+    dead_keys: Iterable[str] = (),
+) -> int:
+    """Raise the map's version inside the transaction of the change, and announce it after commit.
+
+    dead_keys: hashes of node keys that this change ended. Returns the new version.
+    """
+    changed, removed = list(changed), list(removed)
+    dead = [*dead_keys, *(machine.node_key_hash for machine in removed)]
+    changed_ids = [machine.pk for machine in changed]
+    return _raise(org_id_of(org), changed_ids, [machine.pk for machine in removed], dead)
+
+
+def touch_everything(org: object) -> int:
+    """The same for what all machines of the organisation are told: relays, DNS, key lifetime."""
+    return _raise(org_id_of(org), [], [EVERYTHING], [])
+
+
+def _raise(
+    org_id: uuid.UUID, changed_ids: list[uuid.UUID], other_ids: list[uuid.UUID], dead_keys: list[str]
+) -> int:
+    # The row lock puts writers in line: versions are committed in their order.
+    Organization.objects.for_org(org_id).update(netmap_version=F("netmap_version") + 1)
+    version = stored_version(org_id)
+    NetmapChange.all_orgs.bulk_create(
+        NetmapChange(org_id=org_id, version=version, machine_id=machine_id)
+        for machine_id in [*changed_ids, *other_ids]
+    )
+    transaction.on_commit(lambda: _announce(org_id, version, changed_ids, dead_keys))
+    return version
+
+
+def map_version(org_id: uuid.UUID) -> int:
+    """The version of the organisation's map, a moment old at most."""
+    version = cache.get(_version_key(org_id))
+    if version is None:
+        version = stored_version(org_id)
+        cache.add(_version_key(org_id), version, timeout=VERSION_KEPT_SECONDS)
+    return version
+
+
+def stored_version(org_id: uuid.UUID) -> int:
+    """The version as the database has it."""
+    return Organization.objects.for_org(org_id).values_list("netmap_version", flat=True).get()
+
+
+def machine_group(org_id: uuid.UUID, machine_id: uuid.UUID) -> str:
+    """Channel-layer group of one machine's socket."""
+    return org_group(org_id, f"machine.{machine_id}")
+
+
+def netmap_group(org_id: uuid.UUID) -> str:
+    """Channel-layer group of all agents of an organisation."""
+    return org_group(org_id, "netmap")
+
+
+def nudge(machine: Machine, what: str, *, peer: Machine | None = None) -> None:
+    """Ask a machine's agent, after commit, to look at something now."""
+    message = {"type": "agent.nudge", "what": what, "peer_machine_id": str(peer.pk) if peer else None}
+    group = machine_group(machine.org_id, machine.pk)
+    transaction.on_commit(lambda: _send(group, message))
+
+
+def _announce(org_id: uuid.UUID, version: int, changed: list[uuid.UUID], dead_keys: list[str]) -> None:
+    try:
+        refresh_nodes(org_id, changed, dead_keys)
+        cache.delete(_version_key(org_id))
+    except (RedisError, OSError):
+        # The change is committed; caches lapse by themselves within a minute.
+        logger.exception("caches not refreshed", extra={"org": str(org_id)})
+    _send(netmap_group(org_id), {"type": "netmap.changed", "version": version})
+
+
+def _send(group: str, message: dict[str, object]) -> None:
+    try:
+        send_to_group(group, message)
+    except (RedisError, OSError):
+        logger.exception("agents not told; their next heartbeat catches up", extra={"group": group})
+
+
+def _version_key(org_id: uuid.UUID) -> str:
+    return f"netmap:{org_id}:version"

@@ -1,0 +1,334 @@
+"""`/api/agent`: the socket that keeps one machine's map true.
+
+hello, then the agent's signature within ten seconds, then ready and, unless the agent holds the
+current version, the map. From then on every change reaches the agent as a delta; changes that follow
+each other closely travel together.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Coroutine
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.urls import path
+from django.utils import timezone
+
+from apps.auth.secrets import secret_hash
+from apps.core import ratelimit
+from apps.core.api.rendering import as_api_error
+from apps.core.clock import rfc3339
+from apps.core.errors import ApiError, Unauthorized
+from apps.core.ratelimit import Limit
+from apps.machines import errors, queries
+from apps.machines.changes import machine_group, netmap_group, stored_version
+from apps.machines.keys import verify
+from apps.machines.netmap import Snapshot, delta_for, full_map
+from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
+from apps.machines.reports import parse_report
+from apps.machines.services.heartbeat import Report, take_heartbeat
+from apps.machines.snapshots import feed_of
+from apps.machines.tokens import relay_token
+from wire import control
+from wire.binary import WireError
+from wire.control import FromAgent, FromServer
+from wire.identity import agent_auth
+from wire.numbers import HEARTBEAT_SECONDS, RELAY_TOKEN_SECONDS
+
+logger = logging.getLogger("quickztna.agents")
+CLOSE_FAILURE = 1011
+WATCH_SECONDS = 5
+GATHER_SECONDS = 0.4  # changes within this time of the last delta travel together
+TOKEN_EVERY_SECONDS = RELAY_TOKEN_SECONDS - 300
+PART_CHARACTERS = 100_000  # quoting may double it
+FRAMES = Limit(600, 60)
+
+
+class AgentConsumer(AsyncWebsocketConsumer):
+    """One connected agent."""
+
+    node: Node | None = None
+    _key_hash = ""
+
+    async def connect(self) -> None:
+        headers = {name.lower(): value.decode("latin-1") for name, value in self.scope["headers"]}
+        offered = control.SUBPROTOCOL in self.scope["subprotocols"]
+        await self.accept(control.SUBPROTOCOL if offered else None)
+        self._session, self._challenge = uuid.uuid4().hex, secrets.token_urlsafe(32)
+        self._host = headers.get(b"host", "")
+        self._began = self._last_frame = time.monotonic()
+        self._known: set[str] = set()
+        self._version = -1  # of the map that the agent holds
+        self._sent_at = self._token_at = 0.0
+        self._map_lock = asyncio.Lock()
+        self._groups: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._start(self._watch())
+        scheme, _, credential = headers.get(b"authorization", "").partition(" ")
+        if not offered or scheme.lower() != "bearer" or not credential.startswith(NODE_KEY_PREFIX):
+            await self._end(control.CLOSE_CREDENTIAL, Unauthorized("A node key is required"), final=False)
+            return
+        self._key_hash = secret_hash(credential.strip())
+        if await self._reload():
+            await self._say(
+                FromServer.HELLO,
+                challenge=self._challenge,
+                protocol=control.SUBPROTOCOL,
+                server_time=rfc3339(timezone.now()),
+                session_id=self._session,
+            )
+
+    async def disconnect(self, code: int) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for group in self._groups:
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        self._last_frame = time.monotonic()
+        if ratelimit.local.wait(f"agent:{self._session}", FRAMES):
+            await self.close(control.CLOSE_TOO_CHATTY)
+            return
+        if text_data is None or len(text_data) > control.MAX_UP_BYTES:
+            await self.close(control.CLOSE_TOO_BIG)
+            return
+        try:
+            kind, body = control.parse_from_agent(text_data)
+            if (kind is FromAgent.AUTH) != (self.node is None):
+                raise WireError("auth comes once, and first")
+            await getattr(self, f"_on_{kind.value}")(body)
+        except WireError as error:
+            await self._end(control.CLOSE_FORBIDDEN, Unauthorized(str(error)), final=False)
+        except ApiError as error:
+            await self._refuse(error)
+
+    # What agents say
+
+    async def _on_auth(self, body: dict[str, Any]) -> None:
+        node = await self._reload()
+        if node is None:
+            return
+        if body.get("machine_id") != str(node.pk):
+            raise errors.InvalidSignature("The node key is another machine's")
+        if node.identity_public_key is not None:
+            message = agent_auth(
+                challenge=self._challenge,
+                host=self._host,
+                session_id=self._session,
+                machine_id=str(node.pk),
+            )
+            verify(node.identity_public_key, str(body.get("signature")), message)
+        report = Report(version=_text(body.get("version")))
+        await self._hear(node, report)
+        self.node = await self._reload()
+        if self.node is None:
+            return
+        await self._join()
+        await self._say(FromServer.READY, status=self.node.status, heartbeat_s=HEARTBEAT_SECONDS)
+        await self._send_map(held=body.get("netmap_version"))
+
+    async def _on_heartbeat(self, body: dict[str, Any]) -> None:
+        report = parse_report(body)
+        node = await self._reload()
+        if node is None:
+            return
+        await self._hear(node, report)
+        await self._say(FromServer.ALIVE, netmap_version=self._version, server_time=rfc3339(timezone.now()))
+
+    async def _on_endpoints(self, body: dict[str, Any]) -> None:
+        report = parse_report({**body, "status": "online"})
+        if node := await self._reload():
+            await self._hear(node, report)
+
+    async def _on_goodbye(self, body: dict[str, Any]) -> None:
+        if node := await self._reload():
+            await self._hear(node, Report(leaving=True))
+        await self.close(1000)
+
+    async def _on_ack(self, body: dict[str, Any]) -> None:
+        """Acknowledgements feed the time from save to enforcement, which policies will show."""
+
+    async def _on_ping(self, body: dict[str, Any]) -> None:
+        """Any frame counts as life; the answer keeps what stands between awake."""
+        await self._say(FromServer.ALIVE, netmap_version=self._version, server_time=rfc3339(timezone.now()))
+
+    async def _on_resync(self, body: dict[str, Any]) -> None:
+        await self._send_map(held=None)
+
+    async def _on_query(self, body: dict[str, Any]) -> None:
+        node = await self._reload()
+        if node is None:
+            return
+        try:
+            answer = {"data": await database_sync_to_async(queries.answer)(node, body)}
+        except Exception as error:
+            refused = as_api_error(error)
+            answer = {"error": {"code": refused.code, "message": refused.message, **refused.extra}}
+        await self._say(FromServer.REPLY, id=body.get("id"), **answer)
+
+    # What the rest of the control plane says
+
+    async def netmap_changed(self, event: dict[str, Any]) -> None:
+        """A group message: the organisation's map has a new version."""
+        if event["version"] > self._version:
+            wait = self._sent_at + GATHER_SECONDS - time.monotonic()
+            self._start(self._follow(event["version"], max(0.0, wait)))
+
+    async def agent_nudge(self, event: dict[str, Any]) -> None:
+        """A group message: the agent should look at something now."""
+        body = {name: event[name] for name in ("what", "peer_machine_id") if event.get(name)}
+        await self._say(FromServer.NUDGE, **body)
+
+    async def agent_replaced(self, event: dict[str, Any]) -> None:
+        """A group message: the machine opened another socket."""
+        if event["session"] != self._session:
+            await self.close(control.CLOSE_REPLACED)
+
+    # The map
+
+    async def _join(self) -> None:
+        group = machine_group(self.node.org_id, self.node.pk)
+        await self.channel_layer.group_send(group, {"type": "agent.replaced", "session": self._session})
+        self._groups = [group, netmap_group(self.node.org_id)]
+        for name in self._groups:
+            await self.channel_layer.group_add(name, self.channel_name)
+
+    async def _send_map(self, *, held: Any) -> None:
+        """The whole map unless the agent holds its version; from here on deltas follow."""
+        async with self._map_lock:
+            snapshot = await self._snapshot(await database_sync_to_async(stored_version)(self.node.org_id))
+            if str(self.node.pk) not in snapshot.nodes:
+                await self._refuse(errors.InvalidNodeKey())
+                return
+            netmap = full_map(snapshot, str(self.node.pk), time.time())
+            self._known, self._version = set(netmap.peers), snapshot.version
+            self._sent_at = self._token_at = time.monotonic()
+            token = await database_sync_to_async(relay_token)(self.node, snapshot.relays)
+            lease = {"relay_token": token, "expires_in": RELAY_TOKEN_SECONDS}
+            if held == snapshot.version:
+                await self._say(FromServer.TOKEN, **lease)
+            else:
+                await self._say(FromServer.NETMAP, netmap=netmap.to_json(), **lease)
+
+    async def _follow(self, version: int, wait: float) -> None:
+        """Bring the agent to this version or a later one."""
+        await asyncio.sleep(wait)
+        async with self._map_lock:
+            if version <= self._version:
+                return
+            snapshot = await self._snapshot(version)
+            changed = feed_of(self.node.org_id).changed_since(self._version, snapshot)
+            machine_id = str(self.node.pk)
+            if changed is None or machine_id in changed:
+                before = self.node
+                if await self._reload() is None:
+                    return
+                await self._renew_token(snapshot, force=self.node.status != before.status)
+            if changed is not None:
+                await self._send_delta(snapshot, changed)
+                return
+        await self._send_map(held=None)
+
+    async def _send_delta(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
+        machine_id = str(self.node.pk)
+        if machine_id not in snapshot.nodes:
+            await self._refuse(errors.InvalidNodeKey())
+            return
+        delta = delta_for(
+            snapshot, machine_id, since=self._version, changed=changed, known=self._known, now=time.time()
+        )
+        if not (delta.upsert or delta.remove or delta.self_node):
+            # The agent stays at its version: what it can't see did not change its map.
+            return
+        self._known = (self._known | {peer.machine_id for peer in delta.upsert}) - delta.remove
+        self._version, self._sent_at = snapshot.version, time.monotonic()
+        await self._say(FromServer.DELTA, delta=delta.to_json())
+
+    async def _renew_token(self, snapshot: Snapshot, *, force: bool) -> None:
+        if force or time.monotonic() - self._token_at > TOKEN_EVERY_SECONDS:
+            self._token_at = time.monotonic()
+            token = await database_sync_to_async(relay_token)(self.node, snapshot.relays)
+            await self._say(FromServer.TOKEN, relay_token=token, expires_in=RELAY_TOKEN_SECONDS)
+
+    async def _snapshot(self, version: int) -> Snapshot:
+        return await database_sync_to_async(feed_of(self.node.org_id).at_least)(version)
+
+    # The machine's state
+
+    async def _reload(self) -> Node | None:
+        """The machine as it stands now; None after the socket was closed for it."""
+        try:
+            node = await database_sync_to_async(find_node)(self._key_hash)
+        except errors.InvalidNodeKey as error:
+            await self._refuse(error)
+            return None
+        if node.key_expires_at is not None and node.key_expires_at <= time.time():
+            await self._refuse(errors.KeyExpired())
+            return None
+        if self.node is not None:
+            self.node = node
+        return node
+
+    async def _hear(self, node: Node, report: Report) -> None:
+        """Note a sign of life; a pending machine may stay and wait for its approval."""
+        with contextlib.suppress(errors.PendingApproval):
+            await database_sync_to_async(take_heartbeat)(node, report)
+
+    async def _watch(self) -> None:
+        """Deadlines: the signature, silence, the relay token."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = time.monotonic()
+            if self.node is None and now - self._began > control.AUTH_SECONDS:
+                await self._end(control.CLOSE_CREDENTIAL, Unauthorized("No signature came"), final=False)
+                return
+            if now - self._last_frame > control.SILENCE_SECONDS:
+                await self.close(control.CLOSE_SILENT)
+                return
+            if self.node is not None and await self._reload():
+                await self._renew_token(await self._snapshot(0), force=False)
+
+    # Frames
+
+    async def _say(self, kind: FromServer, **body: Any) -> None:
+        frame = control.encode(kind, **body)
+        if len(frame) <= control.MAX_DOWN_BYTES // 2:
+            await self.send(frame)
+            return
+        parts = [frame[at : at + PART_CHARACTERS] for at in range(0, len(frame), PART_CHARACTERS)]
+        for index, data in enumerate(parts):
+            await self.send(control.encode(FromServer.PART, index=index, count=len(parts), data=data))
+
+    async def _refuse(self, error: ApiError) -> None:
+        """Close for a failure of the machine's standing; a dead node key is final."""
+        code = control.CLOSE_CREDENTIAL if error.status == 401 else control.CLOSE_FORBIDDEN
+        await self._end(code, error, final=isinstance(error, errors.InvalidNodeKey))
+
+    async def _end(self, code: int, error: ApiError, *, final: bool) -> None:
+        await self._say(FromServer.CLOSE_REASON, code=error.code, message=error.message, final=final)
+        await self.close(code)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """After a failure of ours the agent connects again and gets the whole map."""
+        try:
+            await work
+        except Exception:
+            logger.exception("agent socket failed")
+            await self.close(CLOSE_FAILURE)
+
+
+websocket_urlpatterns = [path("api/agent", AgentConsumer.as_asgi())]
+
+
+def _text(value: Any) -> str | None:
+    return value[:40] if isinstance(value, str) and value else None

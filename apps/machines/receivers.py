@@ -1,0 +1,27 @@
+"""What this app does when an organisation changes."""
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from apps.machines.changes import touch_everything
+from apps.machines.models import Machine
+from apps.machines.services.authkeys import quarantine_many
+from apps.orgs import signals
+
+ON_THE_MAP = frozenset({"key_expiry_days", "magic_dns_enabled"})
+
+
+@receiver(signals.member_removed)
+def stop_machines(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: Any) -> int:
+    """A member's machines stay cut off until an administrator gives them to somebody."""
+    owned = Machine.objects.for_org(org).filter(owner_id=user_id)
+    stopped = quarantine_many(owned, org=org, actor=actor, reason="member_removed")
+    owned.update(owner=None)
+    return stopped
+
+
+@receiver(signals.settings_changed)
+def redraw_maps(sender: Any, *, org: Any, changed: frozenset[str], **kwargs: Any) -> None:
+    if changed & ON_THE_MAP:
+        touch_everything(org)

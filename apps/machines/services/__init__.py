@@ -1,0 +1,1 @@
+"""Every write to machines, auth keys, key exchanges and commands."""

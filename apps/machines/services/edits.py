@@ -1,0 +1,83 @@
+"""What people change about a machine: name, tags, flags."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, Forbidden, InvalidInput
+from apps.machines.models import FLAGS, Machine
+from apps.machines.names import parse_name, parse_tags
+from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
+from apps.orgs.models import OrgSettings
+
+
+def rename_machine(*, org: Any, actor: Actor, machine_id: Any, name: str) -> Machine:
+    """Give another name; raises InvalidInput, Conflict, Forbidden, NotFound."""
+    label = parse_name(name)
+    with transaction.atomic():
+        machine = machine_in(org, machine_id)
+        require_admin_or_owner(actor, machine)
+        if label == machine.name:
+            return machine
+        others = Machine.objects.for_org(org).filter(name__iexact=label).exclude(pk=machine.pk)
+        if others.exists():
+            raise Conflict("Another machine has this name", field="name")
+        details = {"before": machine.name, "after": label}
+        machine.name = label
+        return save_change(machine, ["name"], actor=actor, action="machine.renamed", details=details)
+
+
+def update_tags(*, org: Any, actor: Actor, machine_id: Any, tags: Any) -> Machine:
+    """Replace the tags; administrators only, since rules hang on them. Raises InvalidInput, Forbidden."""
+    parsed = parse_tags(tags)
+    if not actor.is_admin:
+        raise Forbidden("Only an administrator may change tags")
+    with transaction.atomic():
+        machine = machine_in(org, machine_id)
+        if parsed == machine.tags:
+            return machine
+        details = {"before": machine.tags, "after": parsed}
+        machine.tags = parsed
+        return save_change(machine, ["tags"], actor=actor, action="machine.tags_updated", details=details)
+
+
+def update_flags(*, org: Any, actor: Actor, machine_id: Any, flags: Mapping[str, bool]) -> Machine:
+    """Change some of FLAGS; raises InvalidInput without one, Forbidden, NotFound."""
+    if not flags:
+        raise InvalidInput("At least one flag must be provided")
+    with transaction.atomic():
+        machine = machine_in(org, machine_id)
+        require_admin_or_owner(actor, machine)
+        if flags.get("advertise_exit_node") and not OrgSettings.objects.for_org(org).get().allow_exit_nodes:
+            raise Forbidden("exit nodes not allowed for this org")
+        changed = {name: flags[name] for name in FLAGS if name in flags}
+        if all(getattr(machine, name) == value for name, value in changed.items()):
+            return machine
+        for name, value in changed.items():
+            setattr(machine, name, value)
+        return save_change(machine, changed, actor=actor, action="machine.flags_updated", details=changed)
+
+
+def update_machine(
+    *,
+    org: Any,
+    actor: Actor,
+    machine_id: Any,
+    name: str | None = None,
+    tags: Sequence[str] | None = None,
+    flags: Mapping[str, bool] | None = None,
+) -> Machine:
+    """Several of the above, all or nothing."""
+    if name is None and tags is None and flags is None:
+        raise InvalidInput("At least one of name, tags and flags must be provided")
+    same = {"org": org, "actor": actor, "machine_id": machine_id}
+    with transaction.atomic():
+        if name is not None:
+            rename_machine(**same, name=name)
+        if tags is not None:
+            update_tags(**same, tags=tags)
+        if flags is not None:
+            update_flags(**same, flags=flags)
+        return machine_in(org, machine_id)
