@@ -89,6 +89,8 @@ else:
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": CONFIG.data_dir / "quickztna.sqlite3",
+            # A file, as in real life: threads of one test would lock each other out in memory.
+            "TEST": {"NAME": CONFIG.data_dir / "test.sqlite3"},
             "OPTIONS": {
                 # Writers queue at BEGIN instead of failing when a read turns into a write.
                 "transaction_mode": "IMMEDIATE",

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import F, ForeignKey
 from django.test import Client, TestCase
+from django_redis import get_redis_connection
 
 from apps.audit import triggers
 from apps.auth import keyring
@@ -80,6 +82,15 @@ def sign_in(email: str) -> Person:
     return Person(user, ApiClient(pair.access), pair.session, pair.refresh)
 
 
+def forget_limits() -> None:
+    """As if all windows of the rate limits had passed."""
+    ratelimit.local.clear()
+    if not django_settings.EMBEDDED:
+        limits = get_redis_connection("default")
+        for bucket in limits.scan_iter("rate:*"):
+            limits.delete(bucket)
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: Any) -> None:
     """Emptying the database between transactional tests needs the trail's triggers out of the way."""
@@ -124,7 +135,7 @@ def rows_that_point_away() -> list[str]:
 def _quick_and_clean(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    ratelimit.local.clear()
+    forget_limits()
     cache.clear()
     keyring.forget()
 

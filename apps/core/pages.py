@@ -4,7 +4,7 @@ import hmac
 from pathlib import Path
 
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from apps.core import errors
@@ -31,14 +31,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return failure_response(errors.InternalError(request_id=getattr(request, "request_id", "")))
 
 
-def console(request: HttpRequest, page: str) -> HttpResponseBase:
+def console(request: HttpRequest, page: str) -> HttpResponse:
     """The console's page for every address that is its own router's."""
     if request.method not in ("GET", "HEAD"):
         return failure_response(errors.MethodNotAllowed())
     index = Path(settings.CONSOLE_DIR) / "index.html"
     if page.partition("/")[0] in RESERVED or not index.is_file():
         return HttpResponse("Not found\n", status=404, content_type="text/plain")
-    response = FileResponse(index.open("rb"), content_type="text/html; charset=utf-8")
+    response = HttpResponse(index.read_bytes(), content_type="text/html; charset=utf-8")
     response["Cache-Control"] = "no-cache"
     return response
 

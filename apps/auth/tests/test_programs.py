@@ -8,8 +8,7 @@ import pytest
 from django.utils import timezone
 
 from apps.auth.models import OneTimeToken
-from apps.core import ratelimit
-from tests.cast import ApiClient
+from tests.cast import ApiClient, forget_limits
 
 pytestmark = pytest.mark.django_db
 VERIFIER = "v" * 50
@@ -70,10 +69,10 @@ def test_a_device_waits_for_approval(cast):
     assert seen.json()["data"]["hostname"] == "printer"
     assert device(cast.bob.client, "approve", user_code=codes["user_code"]).status_code == 200
     assert device(cast.charlie.client, "approve", user_code=codes["user_code"]).status_code == 404
-    ratelimit.local.clear()
+    forget_limits()
     token = device(ApiClient(), "poll", device_code=codes["device_code"]).json()["data"]["token"]
     assert ApiClient(token).get("/api/auth/me").json()["data"]["email"] == "bob@example.com"
-    ratelimit.local.clear()
+    forget_limits()
     assert device(ApiClient(), "poll", device_code=codes["device_code"]).status_code == 401
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import F, Q, QuerySet
@@ -94,7 +95,10 @@ def _whole(params: QueryDict, name: str, default: int, most: int = 10**9) -> int
 
 def write_cursor(row: Mapping[str, Any], orderings: Sequence[Ordering]) -> str:
     """Opaque text that `after` takes; row maps ORM paths to values."""
-    values = json.dumps([row[ordering.column.source] for ordering in orderings], cls=WireEncoder)
+    found = [row[ordering.column.source] for ordering in orderings]
+    # The wire's milliseconds would round a moment down and show its row again.
+    exact = [value.isoformat() if isinstance(value, datetime) else value for value in found]
+    values = json.dumps(exact, cls=WireEncoder)
     return base64.urlsafe_b64encode(values.encode()).decode()
 
 
