@@ -68,7 +68,7 @@ class FromAgent(StrEnum):
     PING = "ping"
 
 
-def encode(kind: FromServer | FromAgent, **body: Any) -> str:
+def encode(kind: FromServer | FromAgent, /, **body: Any) -> str:
     """One frame as compact JSON text."""
     return json.dumps({"type": kind.value, **body}, separators=(",", ":"))
 

@@ -1,0 +1,333 @@
+"""The agents' socket on the real server, with a real WebSocket client."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from apps.machines.tests.agents import Keys, b64
+from tests.services import free_port
+from wire import control
+from wire.control import FromAgent, FromServer
+from wire.identity import agent_auth, confirm_message, key_exchange, key_exchange_complete
+from wire.netmap import Netmap, NetmapDelta
+
+ROOT = Path(__file__).resolve().parents[3]
+# What the product promises from the administrator's click to the agent.
+PROMISED_SECONDS = 1.0
+
+
+class Site:
+    """A control plane in embedded mode with one organisation and its administrator."""
+
+    def __init__(self, port: int) -> None:
+        self.host = f"127.0.0.1:{port}"
+        self.http = httpx.Client(base_url=f"http://{self.host}", timeout=20, trust_env=False)
+
+    def call(self, path: str, token: str | None, **body: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = self.http.post(path, json=body, headers=headers).json()
+        assert answer["success"], answer
+        return answer["data"]
+
+    def prepare(self) -> None:
+        account = {"email": "alice@example.com", "password": "correct horse battery staple"}
+        self.token = self.call("/api/auth/signup", None, **account, full_name="Alice")["token"]
+        org_id = self.call("/api/org-management", self.token, action="create", name="Live")["id"]
+        key = {"action": "create_auth_key", "org_id": org_id, "name": "key", "reusable": True}
+        self.key = self.call("/api/key-management", self.token, **key)["key"]
+
+    def enrol(self, name: str) -> "LiveAgent":
+        keys = Keys()
+        data = self.call(
+            "/api/register-machine", None, auth_key=self.key, name=name, os="linux", **keys.fields()
+        )
+        return LiveAgent(self, data["machine_id"], data["node_key"], keys)
+
+    def admin(self, action: str, agent: "LiveAgent", **values: Any) -> Any:
+        return self.call("/api/machine-admin", self.token, action=action, machine_id=agent.id, **values)
+
+
+class LiveAgent:
+    """An agent that keeps its map by what the socket says."""
+
+    def __init__(self, site: Site, machine_id: str, node_key: str, keys: Keys) -> None:
+        self.site, self.id, self.node_key, self.keys = site, machine_id, node_key, keys
+        self.map: Netmap | None = None
+
+    @asynccontextmanager
+    async def socket(self, *, forge: bool = False, held: int | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.node_key}"}
+        url = f"ws://{self.site.host}{control.PATH}"
+        async with connect(
+            url, additional_headers=headers, subprotocols=[control.SUBPROTOCOL], proxy=None
+        ) as self.ws:
+            hello = await self.until(FromServer.HELLO)
+            signer = Keys() if forge else self.keys
+            message = agent_auth(
+                challenge=hello["challenge"],
+                host=self.site.host,
+                session_id=hello["session_id"],
+                machine_id=self.id,
+            )
+            await self.say(
+                FromAgent.AUTH,
+                machine_id=self.id,
+                signature=b64(signer.identity.sign(message)),
+                netmap_version=held,
+                version="0.1.0",
+                capabilities=[],
+            )
+            yield self
+
+    async def say(self, kind: FromAgent, /, **body: Any) -> None:
+        await self.ws.send(control.encode(kind, **body))
+
+    async def hear(self) -> tuple[FromServer, dict[str, Any]]:
+        kind, body = control.parse_from_server(str(await self.ws.recv()))
+        if kind is FromServer.NETMAP:
+            self.map = Netmap.from_json(body["netmap"])
+        elif kind is FromServer.DELTA:
+            self.map = self.map.apply(NetmapDelta.from_json(body["delta"]))
+        return kind, body
+
+    async def until(self, wanted: FromServer, fits: Any = lambda body: True) -> dict[str, Any]:
+        """The next frame of a kind that fits; everything else is taken in on the way."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            kind, body = await self.hear()
+            if kind is wanted and fits(body):
+                return body
+        raise AssertionError(f"no {wanted}")
+
+    async def until_map(self, fits: Any) -> float:
+        """Seconds until the map fits."""
+        began = time.monotonic()
+        while not (self.map and fits(self.map)):
+            await self.hear()
+        return time.monotonic() - began
+
+
+async def drained(ws: Any) -> None:
+    """Read until the server closes."""
+    with suppress(ConnectionClosed):
+        while True:
+            await asyncio.wait_for(ws.recv(), 10)
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[Site]:
+    port = free_port()
+    environment = {
+        **os.environ,
+        "QZTNA_DATA_DIR": str(data),
+        "QZTNA_PUBLIC_URL": f"http://127.0.0.1:{port}",
+    }
+    for name in ("QZTNA_DATABASE_URL", "QZTNA_REDIS_URL"):
+        environment.pop(name, None)
+    with open(data / "log", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--host", "127.0.0.1", "--port", str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    site = Site(port)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if site.http.get("/api/health").status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise AssertionError((data / "log").read_text()[-2000:])
+            time.sleep(0.2)
+        site.prepare()
+        yield site
+    finally:
+        site.http.close()
+        process.terminate()
+        process.wait(15)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("live")) as running:
+        yield running
+
+
+async def test_changes_reach_an_online_agent_within_a_second(site):
+    alpha, beta = site.enrol("alpha"), site.enrol("beta")
+    async with alpha.socket(), beta.socket():
+        await beta.until(FromServer.READY)
+        await alpha.until_map(lambda held: beta.id in held.peers)
+        steps = (
+            ("rename", {"name": "renamed"}, lambda held: held.peers[beta.id].name == "renamed"),
+            ("quarantine", {}, lambda held: beta.id not in held.peers),
+            ("unquarantine", {}, lambda held: beta.id in held.peers),
+            ("disable", {}, lambda held: beta.id not in held.peers),
+            ("enable", {}, lambda held: beta.id in held.peers),
+            ("lock_device", {}, lambda held: beta.id not in held.peers),
+            ("unlock_device", {}, lambda held: beta.id in held.peers),
+        )
+        for action, values, fits in steps:
+            site.admin(action, beta, **values)
+            assert await alpha.until_map(fits) < PROMISED_SECONDS, action
+        await beta.until_map(lambda held: held.version >= alpha.map.version)
+        assert alpha.id in beta.map.peers
+
+
+async def test_a_quarantined_machine_loses_its_peers_and_its_relay(site):
+    alpha, beta = site.enrol("q-alpha"), site.enrol("q-beta")
+    async with alpha.socket():
+        await alpha.until_map(lambda held: beta.id in held.peers)
+        site.admin("quarantine", alpha, reason="stolen")
+        token = await alpha.until(FromServer.TOKEN)
+        assert token["relay_token"] is None
+        await alpha.until_map(lambda held: not held.peers)
+        assert alpha.map.self_node.status == "quarantined"
+        assert alpha.map.self_node.quarantine_reason == "admin"
+
+
+async def test_a_deleted_machine_hears_that_it_is_final(site):
+    alpha = site.enrol("doomed")
+    async with alpha.socket():
+        await alpha.until(FromServer.NETMAP)
+        site.admin("delete", alpha)
+        reason = await alpha.until(FromServer.CLOSE_REASON)
+        assert (reason["code"], reason["final"]) == ("INVALID_NODE_KEY", True)
+        with pytest.raises(ConnectionClosed):
+            await alpha.hear()
+        assert alpha.ws.close_code == control.CLOSE_CREDENTIAL
+
+
+async def test_a_forged_signature_opens_nothing(site):
+    alpha = site.enrol("forged")
+    async with alpha.socket(forge=True):
+        reason = await alpha.until(FromServer.CLOSE_REASON)
+        assert reason["code"] == "INVALID_SIGNATURE"
+    assert alpha.map is None
+
+
+async def test_a_second_socket_closes_the_first(site):
+    alpha = site.enrol("twice")
+    async with alpha.socket():
+        await alpha.until(FromServer.NETMAP)
+        first = alpha.ws
+        async with alpha.socket():
+            await alpha.until(FromServer.NETMAP)
+            await drained(first)
+            assert first.close_code == control.CLOSE_REPLACED
+
+
+async def test_a_current_map_is_not_sent_again(site):
+    alpha = site.enrol("current")
+    async with alpha.socket():
+        await alpha.until(FromServer.NETMAP)
+    async with alpha.socket(held=alpha.map.version):
+        seen = []
+        while FromServer.TOKEN not in seen:
+            kind, _ = await alpha.hear()
+            seen.append(kind)
+        assert FromServer.NETMAP not in seen
+
+
+async def test_endpoints_and_goodbye_reach_the_peers(site):
+    alpha, beta = site.enrol("e-alpha"), site.enrol("e-beta")
+    async with alpha.socket():
+        async with beta.socket():
+            await beta.until(FromServer.NETMAP)
+            await beta.say(FromAgent.ENDPOINTS, endpoints=["192.0.2.1:41641"], derp_region="blr1")
+            fits = lambda held: held.peers.get(beta.id) and held.peers[beta.id].endpoints  # noqa: E731
+            assert await alpha.until_map(fits) < PROMISED_SECONDS
+            await beta.say(FromAgent.HEARTBEAT, status="online", paths=[])
+            await beta.until(FromServer.ALIVE)
+            await beta.say(FromAgent.GOODBYE)
+        assert await alpha.until_map(lambda held: not held.peers[beta.id].online) < PROMISED_SECONDS
+
+
+async def test_a_hybrid_exchange_runs_through_the_mailbox(site):
+    alpha, beta = site.enrol("x-alpha"), site.enrol("x-beta")
+    ephemeral, ciphertext, nonce = os.urandom(32), os.urandom(1088), os.urandom(32)
+    transcript = key_exchange(
+        initiator_id=alpha.id,
+        responder_id=beta.id,
+        initiator_wireguard=alpha.keys.wireguard,
+        responder_wireguard=beta.keys.wireguard,
+        responder_mlkem=beta.keys.mlkem,
+        x25519_public=ephemeral,
+        mlkem_ciphertext=ciphertext,
+        nonce=nonce,
+    )
+    offer = {
+        "peer_machine_id": beta.id,
+        "x25519_public": b64(ephemeral),
+        "mlkem_ciphertext": b64(ciphertext),
+        "nonce": b64(nonce),
+        "signature": b64(alpha.keys.identity.sign(transcript)),
+    }
+    async with alpha.socket(), beta.socket():
+        await alpha.until(FromServer.NETMAP)
+        await beta.until(FromServer.NETMAP)
+        forged = {**offer, "signature": b64(beta.keys.identity.sign(transcript))}
+        await alpha.say(FromAgent.QUERY, id=1, kind="key_exchange.initiate", args=forged)
+        assert (await alpha.until(FromServer.REPLY))["error"]["code"] == "INVALID_SIGNATURE"
+        await alpha.say(FromAgent.QUERY, id=2, kind="key_exchange.initiate", args=offer)
+        await alpha.until(FromServer.REPLY, lambda body: body["id"] == 2)
+        nudge = await beta.until(FromServer.NUDGE)
+        assert (nudge["what"], nudge["peer_machine_id"]) == ("key_exchange", alpha.id)
+        await beta.say(FromAgent.QUERY, id=3, kind="key_exchange.pending", args={})
+        [waiting] = (await beta.until(FromServer.REPLY))["data"]["exchanges"]
+        assert waiting["mlkem_ciphertext"] == offer["mlkem_ciphertext"]
+        confirm = confirm_message(transcript)[-32:]
+        answer = {
+            "exchange_id": waiting["exchange_id"],
+            "confirm": b64(confirm),
+            "signature": b64(
+                beta.keys.identity.sign(key_exchange_complete(transcript=transcript, confirm=confirm))
+            ),
+        }
+        await alpha.say(FromAgent.QUERY, id=4, kind="key_exchange.complete", args=answer)
+        refused = await alpha.until(FromServer.REPLY)
+        assert refused["error"]["code"] == "NOT_FOUND", "only the responder completes"
+        await beta.say(FromAgent.QUERY, id=5, kind="key_exchange.complete", args=answer)
+        assert (await beta.until(FromServer.REPLY))["data"]["status"] == "completed"
+        assert (await alpha.until(FromServer.NUDGE))["peer_machine_id"] == beta.id
+        args = {"exchange_id": waiting["exchange_id"]}
+        await alpha.say(FromAgent.QUERY, id=6, kind="key_exchange.status", args=args)
+        done = (await alpha.until(FromServer.REPLY))["data"]
+        assert (done["confirm"], done["mlkem_ciphertext"]) == (answer["confirm"], None)
+
+
+async def test_garbage_and_floods_end_the_socket(site):
+    alpha = site.enrol("noisy")
+    for frame in ("not json", json.dumps({"type": "netmap"}), json.dumps([1]), "x" * (64 * 1024 + 1)):
+        async with alpha.socket():
+            await alpha.until(FromServer.READY)
+            await alpha.ws.send(frame)
+            await drained(alpha.ws)
+
+
+async def test_a_node_key_that_is_none_hears_why(site):
+    ghost = LiveAgent(site, "00000000-0000-4000-8000-000000000000", "nk_live_" + "0" * 64, Keys())
+    headers = {"Authorization": f"Bearer {ghost.node_key}"}
+    url = f"ws://{site.host}{control.PATH}"
+    async with connect(
+        url, additional_headers=headers, subprotocols=[control.SUBPROTOCOL], proxy=None
+    ) as ghost.ws:
+        reason = await ghost.until(FromServer.CLOSE_REASON)
+        assert (reason["code"], reason["final"]) == ("INVALID_NODE_KEY", True)
