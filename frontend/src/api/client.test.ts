@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { act, call, callWithHeaders } from "./client";
+import { act } from "./act";
+import { call, callWithHeaders } from "./client";
 import { ApiError } from "./error";
 import { currentToken, dropToken, holdToken } from "./token";
 

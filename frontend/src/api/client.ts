@@ -33,11 +33,6 @@ export async function call<T>(path: string, options: Call = {}): Promise<T> {
   return (await callWithHeaders<T>(path, options)).data;
 }
 
-/** One action of an action endpoint: `POST /api/<topic> {action, …}`. */
-export function act<T>(topic: string, action: string, values: object = {}, signal?: AbortSignal): Promise<T> {
-  return call<T>(`/api/${topic}`, { method: "POST", body: { action, ...values }, signal });
-}
-
 async function send(path: string, { method = "GET", body, signal, anonymous }: Call): Promise<Response> {
   const headers = new Headers({ Accept: "application/json" });
   const token = currentToken();

@@ -1,10 +1,11 @@
 import { ApiError } from "./error";
 import { resume } from "./session";
-import { currentToken } from "./token";
+import { currentToken, mayResume } from "./token";
 
 /** Whether somebody is signed in, taking the session up from the cookie after a reload. Throws when it can't be known. */
 export async function hasSession(): Promise<boolean> {
   if (currentToken()) return true;
+  if (!mayResume()) return false;
   try {
     await resume();
     return true;

@@ -19,6 +19,14 @@ let renewal: Promise<string> | null = null;
 let timer: ReturnType<typeof setTimeout> | undefined;
 const listeners = new Set<(token: string | null) => void>();
 
+// No secret: only says that trying the cookie is worth a call, so that a visitor's first page asks nothing in vain.
+const SIGNED_IN = "quickztna.signed-in";
+
+/** Whether this browser signed in before and has not signed out since. */
+export function mayResume(): boolean {
+  return localStorage.getItem(SIGNED_IN) !== null;
+}
+
 /** The token to send now, or null when nobody is signed in on this page. */
 export function currentToken(): string | null {
   return held?.token ?? null;
@@ -32,6 +40,7 @@ export function onToken(listener: (token: string | null) => void): () => void {
 
 export function holdToken(answer: TokenAnswer): void {
   held = { token: answer.token, expiresAt: Date.now() + answer.expires_in * 1000 };
+  localStorage.setItem(SIGNED_IN, "yes");
   clearTimeout(timer);
   timer = setTimeout(() => void renewToken().catch(() => undefined), answer.expires_in * 1000 - RENEW_AHEAD_MS);
   for (const listener of listeners) listener(answer.token);
@@ -39,6 +48,7 @@ export function holdToken(answer: TokenAnswer): void {
 
 export function dropToken(): void {
   held = null;
+  localStorage.removeItem(SIGNED_IN);
   clearTimeout(timer);
   for (const listener of listeners) listener(null);
 }

@@ -57,7 +57,7 @@ export function DataTable<Row extends { id: string }>(props: Props<Row>) {
   const below = virtual.getTotalSize() - (visible.at(-1)?.end ?? 0);
   const modelRows = table.getRowModel().rows;
   return (
-    <div ref={scroller} tabIndex={-1} className="max-h-[calc(100dvh-13rem)] min-h-40 overflow-auto overscroll-contain rounded-2xl border border-line bg-surface shadow-card">
+    <div ref={scroller} tabIndex={-1} className="max-h-[calc(100dvh-13rem)] overflow-auto overscroll-contain rounded-2xl border border-line bg-surface shadow-card">
       <table aria-label={label} aria-rowcount={total ?? rows.length} className="w-full border-separate border-spacing-0 text-left">
         <thead>
           {table.getHeaderGroups().map((group) => (

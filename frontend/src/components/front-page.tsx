@@ -12,7 +12,7 @@ interface Props {
 export function FrontPage({ title, lead, children }: Props) {
   useDocumentTitle(title);
   return (
-    <div className="grid min-h-dvh lg:grid-cols-[minmax(22rem,0.8fr)_1fr]">
+    <div className="grid min-h-dvh grid-rows-[auto_1fr] lg:grid-cols-[minmax(22rem,0.8fr)_1fr] lg:grid-rows-1">
       <aside className="relative flex flex-col justify-between gap-8 overflow-hidden bg-rail p-5 text-rail-ink sm:p-6 lg:p-10">
         <div aria-hidden className="lattice absolute inset-0 text-rail-muted opacity-25 [mask-image:linear-gradient(to_bottom_left,black,transparent_72%)]" />
         <div className="relative">
@@ -29,8 +29,8 @@ export function FrontPage({ title, lead, children }: Props) {
         </div>
         <p className="relative hidden text-[0.8rem] text-rail-muted lg:block">Traffic goes from machine to machine. The control plane never sees it.</p>
       </aside>
-      <main className="grid place-items-start justify-center px-4 py-8 sm:px-8 lg:place-items-center">
-        <div className="w-full max-w-[25rem]">
+      <main className="grid grid-cols-[minmax(0,25rem)] items-start justify-center px-4 py-8 sm:px-8 lg:items-center">
+        <div>
           <h1 className="text-[1.45rem] leading-8 font-semibold tracking-[-0.02em] text-balance">{title}</h1>
           {lead && <p className="mt-1 text-pretty text-muted">{lead}</p>}
           <div className="mt-6">{children}</div>

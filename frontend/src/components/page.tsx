@@ -4,14 +4,17 @@ interface Props {
   title: string;
   subtitle?: ReactNode;
   actions?: ReactNode;
+  /** The way back to the list this page belongs to. */
+  back?: ReactNode;
   children: ReactNode;
 }
 
 /** A page under the shell: heading, subtitle, actions, content; names the browser's tab too. */
-export function Page({ title, subtitle, actions, children }: Props) {
+export function Page({ title, subtitle, actions, back, children }: Props) {
   useDocumentTitle(title);
   return (
     <div className="mx-auto w-full max-w-[84rem] px-4 py-5 sm:px-7 sm:py-7">
+      {back}
       <header className="mb-5 flex flex-wrap items-end justify-between gap-x-6 gap-y-3">
         <div className="min-w-0">
           <h1 className="text-[1.45rem] leading-8 font-semibold tracking-[-0.02em] text-balance">{title}</h1>

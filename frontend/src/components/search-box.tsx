@@ -32,7 +32,7 @@ export function SearchBox({ label, value, onChange }: Props) {
   }, [value]);
 
   return (
-    <div className="relative min-w-0 flex-1 sm:max-w-xs">
+    <div className="relative min-w-0 flex-1 basis-full sm:max-w-xs sm:basis-44">
       <Search aria-hidden className="pointer-events-none absolute top-1/2 left-3 size-4 -translate-y-1/2 text-muted" />
       <input
         type="text"

@@ -5,16 +5,15 @@ interface FieldProps {
   label: string;
   hint?: ReactNode;
   error?: string | null;
-  className?: string;
   /** Gets the ids that tie the control to its label, hint and error. */
   children: (control: { id: string; "aria-describedby"?: string; "aria-invalid"?: boolean }) => ReactNode;
 }
 
-export function Field({ label, hint, error, className, children }: FieldProps) {
+export function Field({ label, hint, error, children }: FieldProps) {
   const id = useId();
   const note = error ?? hint;
   return (
-    <div className={clsx("grid gap-1.5", className)}>
+    <div className="grid content-start gap-1.5">
       <label htmlFor={id} className="text-[0.83rem] font-medium">
         {label}
       </label>
@@ -28,25 +27,25 @@ export function Field({ label, hint, error, className, children }: FieldProps) {
   );
 }
 
-type InputProps = Omit<ComponentProps<"input">, "children"> & Omit<FieldProps, "children" | "className">;
+type InputProps = Omit<ComponentProps<"input">, "children"> & Omit<FieldProps, "children">;
 
 /** A labelled text input. */
 export function TextField({ label, hint, error, className, ...rest }: InputProps) {
   return (
-    <Field label={label} hint={hint} error={error} className={className}>
-      {(control) => <input className="field" {...control} {...rest} />}
+    <Field label={label} hint={hint} error={error}>
+      {(control) => <input className={clsx("field", className)} {...control} {...rest} />}
     </Field>
   );
 }
 
 type SelectProps = Omit<ComponentProps<"select">, "children"> &
-  Omit<FieldProps, "children" | "className"> & { children: ReactNode };
+  Omit<FieldProps, "children"> & { children: ReactNode };
 
 export function SelectField({ label, hint, error, className, children, ...rest }: SelectProps) {
   return (
-    <Field label={label} hint={hint} error={error} className={className}>
+    <Field label={label} hint={hint} error={error}>
       {(control) => (
-        <select className="field" {...control} {...rest}>
+        <select className={clsx("field", className)} {...control} {...rest}>
           {children}
         </select>
       )}

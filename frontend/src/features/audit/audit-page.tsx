@@ -13,7 +13,8 @@ import { isNarrowed, type AuditSearch } from "./audit-search";
 import { auditColumns } from "./columns";
 import { EventDrawer } from "./event-drawer";
 import { AuditFilters, noFilters } from "./filters";
-import { auditQuery, PAGE_SIZE, type AuditEvent, type AuditPage as Events } from "./queries";
+import type { AuditEvent, AuditPage as Events } from "@/api/answers";
+import { auditQuery, PAGE_SIZE } from "./queries";
 
 interface Props {
   search: AuditSearch;

@@ -1,7 +1,7 @@
 import { createColumnHelper } from "@tanstack/react-table";
 import { Timestamp } from "@/components/timestamp";
 import { ActionBadge, actorName, summary } from "./event-text";
-import type { AuditEvent } from "./queries";
+import type { AuditEvent } from "@/api/answers";
 
 const column = createColumnHelper<AuditEvent>();
 

@@ -4,7 +4,7 @@ import { Dialog } from "@/components/ui/dialog";
 import { Fact, Facts } from "@/components/ui/card";
 import { utcTime } from "@/lib/time";
 import { ActionBadge, actorName } from "./event-text";
-import type { AuditEvent } from "./queries";
+import type { AuditEvent } from "@/api/answers";
 
 /** Everything an event tells, with its details as they are stored. */
 export function EventDrawer({ event, onClose }: { event: AuditEvent; onClose: () => void }) {

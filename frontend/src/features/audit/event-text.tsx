@@ -1,5 +1,5 @@
 import { Badge, type Colour } from "@/components/ui/badge";
-import type { AuditEvent } from "./queries";
+import type { AuditEvent } from "@/api/answers";
 
 const byVerb: readonly [RegExp, Colour][] = [
   [/(deleted|removed|revoked|rejected|failed|wipe\w*|locked|quarantined?|expired|disabled|reused)$/, "red"],

@@ -2,7 +2,7 @@ import { X } from "lucide-react";
 import { SearchBox } from "@/components/search-box";
 import { Button } from "@/components/ui/button";
 import { isNarrowed, periods, type AuditSearch, type Period } from "./audit-search";
-import type { AuditPage } from "./queries";
+import type { AuditPage } from "@/api/answers";
 
 interface Props {
   search: AuditSearch;

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { useCurrentOrg } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import { orgKey } from "@/api/keys";
@@ -16,25 +16,29 @@ import { scopeWords } from "./scopes";
 const RATES = [30, 60, 120, 300, 1000];
 const OVERLAPS = [0, 1, 24, 72];
 
-/** Sends an action on API keys and refreshes their list. */
-function useKeyAction<T>(action: string) {
+/** The organisation on screen, and how to read its keys again after a change. */
+function useKeys() {
   const { org } = useCurrentOrg();
   const client = useQueryClient();
-  return async (values: object) => {
-    const answer = await act<T>("key-management", action, { org_id: org.id, ...values });
-    await client.invalidateQueries({ queryKey: orgKey(org.id, "api_keys") });
-    return answer;
-  };
+  return { orgId: org.id, refresh: () => client.invalidateQueries({ queryKey: orgKey(org.id, "api_keys") }) };
 }
 
 export function CreateApiKeyDialog({ onClose }: { onClose: () => void }) {
-  const send = useKeyAction<{ key: string }>("create_api_key");
+  const { orgId, refresh } = useKeys();
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<string[]>([]);
   const [rate, setRate] = useState("60");
   const [days, setDays] = useState("30");
   const create = useMutation({
-    mutationFn: () => send({ name: name.trim(), scopes, rate_limit_rpm: Number(rate), expiry_days: Number(days) }),
+    mutationFn: () =>
+      act("key-management", "create_api_key", {
+        org_id: orgId,
+        name: name.trim(),
+        scopes,
+        rate_limit_rpm: Number(rate),
+        expiry_days: Number(days),
+      }),
+    onSuccess: refresh,
   });
   if (create.data) return <KeyOnce secret={create.data.key} onClose={onClose} />;
   return (
@@ -93,9 +97,12 @@ function ScopeBoxes({ chosen, onChange }: { chosen: string[]; onChange: (scopes:
 }
 
 export function RotateApiKeyDialog({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
-  const send = useKeyAction<{ key: string }>("rotate_api_key");
+  const { orgId, refresh } = useKeys();
   const [hours, setHours] = useState("0");
-  const rotate = useMutation({ mutationFn: () => send({ key_id: apiKey.id, grace_hours: Number(hours) }) });
+  const rotate = useMutation({
+    mutationFn: () => act("key-management", "rotate_api_key", { org_id: orgId, key_id: apiKey.id, grace_hours: Number(hours) }),
+    onSuccess: refresh,
+  });
   if (rotate.data) return <KeyOnce secret={rotate.data.key} onClose={onClose} />;
   return (
     <Dialog title={`Rotate ${apiKey.name}?`} description="A new key takes over its name, scopes and rate." onClose={onClose}>
@@ -118,15 +125,16 @@ export function RotateApiKeyDialog({ apiKey, onClose }: { apiKey: ApiKey; onClos
 }
 
 export function RevokeApiKeyDialog({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
-  const send = useKeyAction("revoke_api_key");
+  const { orgId, refresh } = useKeys();
   return (
     <Confirm
       title="Revoke API key?"
       action="Revoke"
       onClose={onClose}
       onConfirm={async () => {
-        await send({ key_id: apiKey.id });
+        await act("key-management", "revoke_api_key", { org_id: orgId, key_id: apiKey.id });
         toast.done(`${apiKey.name} revoked`);
+        await refresh();
       }}
     >
       Programs that use <strong className="font-medium text-ink">{apiKey.name}</strong> are refused from now on. This can't be undone.

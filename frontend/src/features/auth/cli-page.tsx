@@ -2,7 +2,7 @@ import { useMutation, useSuspenseQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Unlink } from "lucide-react";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { chooseOrg, membershipsQuery, meQuery } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import { FormFailure } from "@/components/confirm";
@@ -41,7 +41,7 @@ function Ask({ cliState, codeChallenge, port }: { cliState: string; codeChalleng
   const [denied, setDenied] = useState(false);
   const allow = useMutation({
     mutationFn: () =>
-      act<{ code: string }>("auth", "cli_complete", { cli_state: cliState, code_challenge: codeChallenge, org_id: orgId }),
+      act("auth", "cli_complete", { cli_state: cliState, code_challenge: codeChallenge, org_id: orgId }),
     onSuccess: ({ code }) => {
       location.assign(`http://127.0.0.1:${port}/callback?${new URLSearchParams({ code, state: cliState })}`);
     },

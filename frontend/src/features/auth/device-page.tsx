@@ -1,6 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { messageOf } from "@/api/error";
 import { FormFailure } from "@/components/confirm";
 import { FrontPage } from "@/components/front-page";
@@ -9,22 +9,15 @@ import { Button } from "@/components/ui/button";
 import { Fact, Facts } from "@/components/ui/card";
 import { TextField } from "@/components/ui/field";
 
-interface Asking {
-  hostname: string | null;
-  ip: string;
-  created_at: string;
-}
-
 type Verdict = "approve" | "deny";
 
 const TITLE = "Sign in another device";
-const device = <T,>(action: string, userCode: string) => act<T>("auth/device", action, { user_code: userCode });
 
 /** Takes the code that `ztna login --device` shows on a machine without a browser. */
 export function DevicePage({ code }: { code: string }) {
   const [userCode, setUserCode] = useState(code);
-  const lookup = useMutation({ mutationFn: () => device<Asking>("lookup", userCode.trim()) });
-  const decide = useMutation({ mutationFn: (verdict: Verdict) => device(verdict, userCode.trim()) });
+  const lookup = useMutation({ mutationFn: () => act("auth/device", "lookup", { user_code: userCode.trim() }) });
+  const decide = useMutation({ mutationFn: (verdict: Verdict) => act("auth/device", verdict, { user_code: userCode.trim() }) });
 
   if (decide.isSuccess) {
     return (

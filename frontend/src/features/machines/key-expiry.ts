@@ -12,7 +12,7 @@ export interface KeyExpiry {
 export function keyExpiry(machine: Machine, keyExpiryDays: number | undefined, now: number): KeyExpiry | null {
   if (machine.key_expired_at !== null) return { text: "Expired", colour: "red" };
   if (machine.key_expiry_disabled) return { text: "Disabled", colour: "grey" };
-  if (machine.key_created_at === null || keyExpiryDays === undefined) return null;
+  if (keyExpiryDays === undefined) return null;
   const days = daysUntil(addDays(machine.key_created_at, keyExpiryDays), now);
   if (days < 0) return { text: "Expired", colour: "red" };
   return { text: `${days} d`, colour: days < SOON_DAYS ? "orange" : "grey" };

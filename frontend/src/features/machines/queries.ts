@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { act } from "@/api/client";
+import { act, type ActionOf, type ValuesOf } from "@/api/act";
 import { from, type Window } from "@/api/from";
 import { narrowedBy, orgKey } from "@/api/keys";
 import type { Machine } from "@/api/tables";
@@ -40,19 +40,6 @@ export function machineQuery(orgId: string, machineId: string) {
   });
 }
 
-/** A pair as one machine last reported it. */
-export interface PeerPath {
-  machine_id: string;
-  name: string;
-  tailnet_ip: string;
-  path: "direct" | "relay" | "none";
-  rtt_ms: number | null;
-  pqc: "verified" | "pending" | "classical";
-  endpoint: string | null;
-  rx_bytes: number;
-  tx_bytes: number;
-}
-
 const PATHS_EVERY_MS = 10_000;
 
 /** Paths change without an event of their own: they are reported by heartbeat and read again while on screen. */
@@ -60,11 +47,16 @@ export function peersQuery(orgId: string, machineId: string) {
   return queryOptions({
     queryKey: orgKey(orgId, "machine-peers", machineId),
     refetchInterval: PATHS_EVERY_MS,
-    queryFn: ({ signal }) => act<{ peers: PeerPath[] }>("machine-admin", "peers", { org_id: orgId, machine_id: machineId }, signal),
+    queryFn: ({ signal }) => act("machine-admin", "peers", { org_id: orgId, machine_id: machineId }, signal),
   });
 }
 
-/** One action on one machine; its answer reaches every list by event, and at once by refetch. */
-export function actOnMachine<T = unknown>(orgId: string, machineId: string, action: string, values: object = {}): Promise<T> {
-  return act<T>("machine-admin", action, { org_id: orgId, machine_id: machineId, ...values });
+type MachineAction = ActionOf<"machine-admin">;
+type MachineValues<A extends MachineAction> = Omit<ValuesOf<"machine-admin", A>, "org_id" | "machine_id">;
+
+/** One action on one machine. Lists follow by event; whoever acts refreshes its own at once. */
+export function actOnMachine<A extends MachineAction>(orgId: string, machineId: string, action: A, values?: MachineValues<A>): Promise<unknown> {
+  // The parts are checked above; their union over all actions is more than the compiler wants to hold.
+  const whole = { org_id: orgId, machine_id: machineId, ...values } as never;
+  return act("machine-admin", action, whole);
 }

@@ -55,8 +55,7 @@ export function MachineMarks({ machine }: { machine: Machine }) {
           Ephemeral
         </Badge>
       )}
-      {machine.advertise_exit_node && <Badge colour={machine.exit_node_approved ? "blue" : "yellow"}>Exit Node</Badge>}
-      {machine.advertised_routes.length > 0 && <Badge colour="blue">Router</Badge>}
+      {machine.advertise_exit_node && <Badge colour="blue">Exit Node</Badge>}
     </>
   );
 }

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { rememberOrg } from "@/api/current-org";
 import { ApiError, messageOf } from "@/api/error";
 import { userKeys } from "@/api/keys";
@@ -10,18 +10,13 @@ import { Button } from "@/components/ui/button";
 import { TextField } from "@/components/ui/field";
 import { slugOf } from "./slug";
 
-interface Created {
-  id: string;
-  slug: string;
-}
-
 export function CreateOrgPage({ onCreated }: { onCreated: () => void }) {
   const client = useQueryClient();
   const [name, setName] = useState("");
   const [ownSlug, setOwnSlug] = useState<string | null>(null);
   const slug = ownSlug ?? slugOf(name);
   const create = useMutation({
-    mutationFn: () => act<Created>("org-management", "create", { name: name.trim(), slug }),
+    mutationFn: () => act("org-management", "create", { name: name.trim(), slug }),
     onSuccess: ({ id }) => {
       rememberOrg(id);
       client.removeQueries({ queryKey: userKeys.memberships });

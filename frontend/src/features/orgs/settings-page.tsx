@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import { orgKey, userKeys } from "@/api/keys";
@@ -23,7 +23,7 @@ export function SettingsPage() {
   const settings = useQuery(orgSettingsQuery(org.id));
   return (
     <Page title="Settings" subtitle={org.name}>
-      <div className="grid gap-4 xl:grid-cols-2 xl:items-start">
+      <div className="gap-4 xl:columns-2 [&>*]:mb-4 [&>*]:break-inside-avoid">
         <NameCard key={org.id} />
         <QueryView query={settings} skeleton={<SkeletonLines count={6} />}>
           {(values) => settingGroups.map((group) => <GroupCard key={group.title} group={group} values={values} />)}

@@ -64,8 +64,6 @@ export const settingGroups: readonly Group[] = [
           { value: "require", text: "Required" },
         ],
       },
-      { name: "four_eyes", label: "Four eyes", hint: "Dangerous changes need a second administrator.", owner: true },
-      { name: "email_signup_disabled", label: "No sign-up by e-mail", hint: "People join by invitation only." },
       { name: "api_key_max_days", label: "Longest life of an API key", hint: "Keys for programs end after this at the latest.", owner: true, choices: days(30, 90, 180, 365) },
       { name: "audit_retention_days", label: "Audit log kept for", hint: "Older entries move to the archive.", owner: true, choices: days(30, 90, 365, 1095, 3650) },
     ],

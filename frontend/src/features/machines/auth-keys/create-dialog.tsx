@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { useCurrentOrg } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import { orgKey } from "@/api/keys";
@@ -31,7 +31,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
   const [draft, setDraft] = useState(blank);
   const change = (values: Partial<Draft>) => setDraft({ ...draft, ...values });
   const create = useMutation({
-    mutationFn: () => act<{ key: string }>("key-management", "create_auth_key", { org_id: org.id, ...requestOf(draft) }),
+    mutationFn: () => act("key-management", "create_auth_key", { org_id: org.id, ...requestOf(draft) }),
     onSuccess: () => client.invalidateQueries({ queryKey: orgKey(org.id, "auth_keys") }),
   });
   if (create.data) return <Created secret={create.data.key} onClose={onClose} />;
@@ -87,8 +87,7 @@ function requestOf(draft: Draft): object {
     pre_approved: draft.preApproved,
     expiry_days: Number(draft.expiryDays),
     ...(draft.reusable && draft.maxUses && { max_uses: Number(draft.maxUses) }),
-    // The second form of the call reads `tags` and `expires_in`; with a name and days, machines' tags are `allowed_tags`.
-    ...(tags.length > 0 && { tags, allowed_tags: tags }),
+    ...(tags.length > 0 && { tags }),
     ...(cidrs.length > 0 && { allowed_cidrs: cidrs }),
   };
 }

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { useCurrentOrg } from "@/api/current-org";
 import { from } from "@/api/from";
 import { narrowedBy, orgKey } from "@/api/keys";
@@ -26,7 +26,7 @@ export function RevokeDialog({ authKey, onClose }: { authKey: AuthKey; onClose: 
       onClose={onClose}
       onConfirm={async () => {
         const values = { org_id: org.id, key_id: authKey.id, quarantine_machines: quarantine };
-        const { machines_quarantined } = await act<{ machines_quarantined: number }>("key-management", "revoke_auth_key", values);
+        const { machines_quarantined } = await act("key-management", "revoke_auth_key", values);
         toast.done(machines_quarantined ? `Key revoked, ${plural(machines_quarantined, "machine")} quarantined` : "Key revoked");
         await client.invalidateQueries({ queryKey: orgKey(org.id, "auth_keys") });
       }}

@@ -10,8 +10,8 @@ export interface DashboardStats {
   memberCount: number;
   pendingInvites: number;
   aclRuleCount?: number;
-  keysExpiringSoon: number;
-  unresponsiveCount: number;
+  keysExpiringSoon?: number;
+  unresponsiveCount?: number;
 }
 
 export function statsQuery(orgId: string) {

@@ -8,7 +8,7 @@ import type { DashboardStats } from "./queries";
 /** What an administrator should look at today. */
 export function Warnings({ stats }: { stats: DashboardStats }) {
   if (!useIsAdmin()) return null;
-  const { unresponsiveCount, pendingCount, keysExpiringSoon } = stats;
+  const { unresponsiveCount = 0, pendingCount, keysExpiringSoon = 0 } = stats;
   return (
     <>
       {unresponsiveCount > 0 && (

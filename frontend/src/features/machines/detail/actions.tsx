@@ -16,6 +16,13 @@ import { WipeDialog } from "./wipe-dialog";
 
 type Asking = AskedAction | "edit" | "wipe";
 
+/** Actions that need no dialog; `done` is what to say afterwards. */
+interface DirectAction {
+  action: "approve" | "unquarantine" | "enable" | "unlock_device" | "set_key_expiry";
+  values?: { disabled: boolean };
+  done: string;
+}
+
 /** Everything one may do to a machine, as far as the caller's role and the machine's state allow. */
 export function MachineActions({ machine }: { machine: Machine }) {
   const { org, user } = useCurrentOrg();
@@ -26,7 +33,7 @@ export function MachineActions({ machine }: { machine: Machine }) {
   const [asking, setAsking] = useState<Asking | null>(null);
   const refresh = () => client.invalidateQueries({ queryKey: orgKey(org.id, "machines") });
   const direct = useMutation({
-    mutationFn: ({ action, values }: { action: string; done: string; values?: object }) => actOnMachine(org.id, machine.id, action, values),
+    mutationFn: ({ action, values }: DirectAction) => actOnMachine(org.id, machine.id, action, values),
     onSuccess: (_, { done }) => {
       toast.done(done);
       return refresh();

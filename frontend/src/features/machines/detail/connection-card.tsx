@@ -16,8 +16,8 @@ const flags: readonly [keyof Connectivity, string][] = [
 /** How the machine reaches the outside, as it last reported. */
 export function ConnectionCard({ machine }: { machine: Machine }) {
   const { client_connectivity: connectivity, derp_latencies: latencies } = machine;
-  const endpoints = (machine.endpoints ?? []).map((endpoint) => (typeof endpoint === "string" ? endpoint : endpoint.addr));
-  const reported = endpoints.length > 0 || machine.derp_region !== null || Object.keys(connectivity ?? {}).length > 0;
+  const endpoints = machine.endpoints;
+  const reported = endpoints.length > 0 || machine.derp_region !== null || Object.keys(connectivity).length > 0;
   return (
     <Card title="Connection Info">
       {!reported ? (
@@ -25,7 +25,7 @@ export function ConnectionCard({ machine }: { machine: Machine }) {
       ) : (
         <Facts>
           <Fact name="Relay region">{machine.derp_region ?? "–"}</Fact>
-          {Object.entries(latencies ?? {}).map(([region, ms]) => (
+          {Object.entries(latencies).map(([region, ms]) => (
             <Fact key={region} name={`Latency to ${region}`}>
               <span className="tabular-nums">{ms.toFixed(1)} ms</span>
             </Fact>
@@ -36,14 +36,14 @@ export function ConnectionCard({ machine }: { machine: Machine }) {
             </span>
           </Fact>
           {flags.map(([key, label]) => {
-            const value = connectivity?.[key];
+            const value = connectivity[key];
             return typeof value === "boolean" ? (
               <Fact key={key} name={label}>
                 {value ? <Badge colour="green">Yes</Badge> : <Badge>No</Badge>}
               </Fact>
             ) : null;
           })}
-          {connectivity?.firewall_mode && <Fact name="Firewall mode">{connectivity.firewall_mode}</Fact>}
+          {connectivity.firewall_mode && <Fact name="Firewall mode">{connectivity.firewall_mode}</Fact>}
         </Facts>
       )}
     </Card>

@@ -27,13 +27,12 @@ const flagTexts: Record<Flag, { label: string; hint: string }> = {
   accept_routes: { label: "Accept routes", hint: "Use the subnets that other machines offer." },
 };
 
-/** Name, tags, routes and switches, saved in one call: all of it or none. */
+/** Name, tags and switches, saved in one call: all of it or none. */
 export function EditDialog({ machine, onClose, onSaved }: Props) {
   const { org } = useCurrentOrg();
   const isAdmin = useIsAdmin();
   const [name, setName] = useState(machine.name);
   const [tags, setTags] = useState(machine.tags.join(", "));
-  const [routes, setRoutes] = useState(machine.advertised_routes.join(", "));
   const [flags, setFlags] = useState<Record<Flag, boolean>>(machine);
 
   const save = useMutation({
@@ -47,7 +46,7 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
   const { error } = save;
   const fieldError = (field: string, code?: string) =>
     error instanceof ApiError && (error.field === field || error.code === code) ? error.message : null;
-  const shownAtField = ["name", "tags", "advertised_routes"].some((field) => fieldError(field)) || fieldError("name", "CONFLICT");
+  const shownAtField = fieldError("name", "CONFLICT") ?? fieldError("tags");
 
   // Only what changed is sent, so that saving never undoes what somebody else has just set.
   function changes(): object {
@@ -55,7 +54,6 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
     return {
       ...(name.trim() !== machine.name && { name: name.trim() }),
       ...(listOf(tags).join() !== machine.tags.join() && { tags: listOf(tags) }),
-      ...(listOf(routes).join() !== machine.advertised_routes.join() && { advertised_routes: listOf(routes) }),
       ...(Object.keys(changedFlags).length > 0 && { flags: changedFlags }),
     };
   }
@@ -83,15 +81,6 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
             error={fieldError("tags")}
           />
         )}
-        <TextField
-          label="Advertised routes"
-          value={routes}
-          onChange={(event) => setRoutes(event.target.value)}
-          placeholder="192.168.10.0/24"
-          className="font-mono"
-          hint="Subnets behind this machine, separated by commas."
-          error={fieldError("advertised_routes")}
-        />
         <div className="divide-y divide-line">
           {flagNames.map((flag) => (
             <SwitchRow key={flag} {...flagTexts[flag]} checked={flags[flag]} onChange={(on) => setFlags({ ...flags, [flag]: on })} />

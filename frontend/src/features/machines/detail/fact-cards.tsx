@@ -1,5 +1,4 @@
 import { useQuery } from "@tanstack/react-query";
-import { ArrowUpCircle } from "lucide-react";
 import { useCurrentOrg } from "@/api/current-org";
 import { membersQuery } from "@/api/members";
 import type { Machine } from "@/api/tables";
@@ -26,11 +25,6 @@ export function DetailsCard({ machine, keyExpiryDays }: { machine: Machine; keyE
         </Fact>
         <Fact name="Version">
           {machine.version ? `v${machine.version}` : "–"}
-          {machine.update_available && (
-            <Badge colour="yellow">
-              <ArrowUpCircle /> Update available
-            </Badge>
-          )}
         </Fact>
         <Fact name="ID">
           <Copyable text={machine.id} label="id" />
@@ -102,7 +96,6 @@ export function AttributesCard({ machine }: { machine: Machine }) {
         <Attribute name="node:os">{machine.os}</Attribute>
         <Attribute name="clientVersion">{machine.version ?? "–"}</Attribute>
         <Attribute name="exitNode">{yesNo(machine.advertise_exit_node)}</Attribute>
-        <Attribute name="exitNodeApproved">{yesNo(machine.exit_node_approved)}</Attribute>
         <Attribute name="shieldsUp">{machine.shields_up ? <Badge colour="orange">true</Badge> : "false"}</Attribute>
         <Attribute name="sshEnabled">{machine.ssh_enabled ? <Badge colour="green">true</Badge> : "false"}</Attribute>
         <Attribute name="acceptRoutes">{yesNo(machine.accept_routes)}</Attribute>

@@ -15,7 +15,6 @@ import { MachineActions } from "./actions";
 import { ConnectionCard } from "./connection-card";
 import { AddressesCard, AttributesCard, DetailsCard, SettingsCard } from "./fact-cards";
 import { PeersCard } from "./peers-card";
-import { RoutesCard } from "./routes-card";
 
 export function MachinePage({ machineId }: { machineId: string }) {
   const { org } = useCurrentOrg();
@@ -47,16 +46,15 @@ function Found({ machine }: { machine: Machine }) {
         </span>
       }
       actions={<MachineActions machine={machine} />}
+      back={<BackLink />}
     >
-      <BackLink />
-      <div className="grid gap-4 lg:grid-cols-2 xl:grid-cols-3">
+      <div className="grid grid-cols-1 gap-4 lg:grid-cols-2 xl:grid-cols-3">
         <DetailsCard machine={machine} keyExpiryDays={settings.data?.key_expiry_days} />
-        <div className="grid content-start gap-4">
+        <div className="grid grid-cols-1 content-start gap-4">
           <AddressesCard machine={machine} />
           <SettingsCard machine={machine} />
-          <RoutesCard machine={machine} />
         </div>
-        <div className="grid content-start gap-4 lg:col-span-2 lg:grid-cols-2 xl:col-span-1 xl:grid-cols-1">
+        <div className="grid grid-cols-1 content-start gap-4 lg:col-span-2 lg:grid-cols-2 xl:col-span-1 xl:grid-cols-1">
           <ConnectionCard machine={machine} />
           <AttributesCard machine={machine} />
         </div>
@@ -70,7 +68,7 @@ function Found({ machine }: { machine: Machine }) {
 
 function BackLink() {
   return (
-    <Link to="/machines" className="-mt-2 mb-4 inline-flex items-center gap-1.5 rounded text-[0.85rem] text-muted hover:text-ink">
+    <Link to="/machines" className="mb-1.5 inline-flex items-center gap-1.5 rounded text-[0.85rem] text-muted hover:text-ink">
       <ArrowLeft className="size-4" aria-hidden /> All machines
     </Link>
   );

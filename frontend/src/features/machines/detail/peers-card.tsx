@@ -2,13 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ShieldCheck, ShieldQuestion } from "lucide-react";
 import { useCurrentOrg } from "@/api/current-org";
+import type { PeerPath } from "@/api/answers";
 import type { Machine } from "@/api/tables";
 import { QueryView } from "@/components/states";
 import { Badge, type Colour } from "@/components/ui/badge";
 import { Card } from "@/components/ui/card";
 import { SkeletonLines } from "@/components/ui/skeleton";
 import { bytes } from "@/lib/bytes";
-import { peersQuery, type PeerPath } from "../queries";
+import { peersQuery } from "../queries";
 
 const paths: Record<PeerPath["path"], { colour: Colour; text: string }> = {
   direct: { colour: "green", text: "Direct" },
@@ -73,7 +74,6 @@ function PeerRow({ peer }: { peer: PeerPath }) {
         <Link to="/machines/$machineId" params={{ machineId: peer.machine_id }} className="rounded font-medium hover:text-accent hover:underline">
           {peer.name}
         </Link>
-        <p className="font-mono text-[0.78rem] text-muted">{peer.tailnet_ip}</p>
       </td>
       <td>
         <Badge colour={path.colour}>{path.text}</Badge>
@@ -87,7 +87,7 @@ function PeerRow({ peer }: { peer: PeerPath }) {
       <td className="text-right whitespace-nowrap tabular-nums">{peer.rtt_ms === null ? "–" : `${peer.rtt_ms.toFixed(1)} ms`}</td>
       <td className="hidden font-mono text-[0.8rem] md:table-cell">{peer.endpoint ?? "–"}</td>
       <td className="hidden text-right whitespace-nowrap tabular-nums lg:table-cell">
-        {bytes(peer.rx_bytes)}, {bytes(peer.tx_bytes)}
+        {bytes(peer.rx_bytes ?? 0)}, {bytes(peer.tx_bytes ?? 0)}
       </td>
     </tr>
   );

@@ -24,7 +24,7 @@ export function machineColumns(keyExpiryDays: number | undefined) {
       cell: ({ row: { original } }) => (
         <div className="-my-1">
           <Copyable text={original.tailnet_ip} label="address" />
-          {original.public_endpoint && <p className="font-mono text-[0.77rem] text-muted">{original.public_endpoint}</p>}
+          {original.endpoints[0] && <p className="font-mono text-[0.77rem] text-muted">{original.endpoints[0]}</p>}
         </div>
       ),
     }),

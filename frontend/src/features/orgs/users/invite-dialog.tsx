@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { useCurrentOrg } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import { orgKey } from "@/api/keys";
@@ -13,18 +13,13 @@ import { SelectField, TextField } from "@/components/ui/field";
 import { toast } from "@/components/ui/toast";
 import { roleHints, rolesToGive } from "../roles";
 
-interface Invited {
-  email_sent: boolean;
-  link: string | null;
-}
-
 export function InviteDialog({ onClose }: { onClose: () => void }) {
   const { org } = useCurrentOrg();
   const client = useQueryClient();
   const [email, setEmail] = useState("");
   const [role, setRole] = useState<Role>("member");
   const invite = useMutation({
-    mutationFn: () => act<Invited>("org-management", "invite_member", { org_id: org.id, email: email.trim(), role }),
+    mutationFn: () => act("org-management", "invite_member", { org_id: org.id, email: email.trim(), role }),
     onSuccess: async ({ link, email_sent }) => {
       toast.done("Invitation sent");
       if (email_sent || !link) onClose();

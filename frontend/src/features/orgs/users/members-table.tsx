@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { createColumnHelper } from "@tanstack/react-table";
 import { EllipsisVertical, UserCog, UserMinus } from "lucide-react";
 import { useMemo, useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { orgKey } from "@/api/keys";
 import type { Member } from "@/api/members";
@@ -111,7 +111,7 @@ function RemoveDialog({ member, onClose }: { member: Member; onClose: () => void
       onClose={onClose}
       onConfirm={async () => {
         const values = { org_id: org.id, target_user_id: member.user_id };
-        const { machines_quarantined } = await act<{ machines_quarantined: number }>("org-management", "remove_member", values);
+        const { machines_quarantined } = await act("org-management", "remove_member", values);
         toast.done(machines_quarantined ? `${name} removed, ${plural(machines_quarantined, "machine")} quarantined` : `${name} removed`);
         await client.invalidateQueries({ queryKey: orgKey(org.id, "org_members") });
       }}

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { act } from "@/api/client";
+import { act } from "@/api/act";
 import { useCurrentOrg } from "@/api/current-org";
 import { orgKey } from "@/api/keys";
 import type { Member } from "@/api/members";
