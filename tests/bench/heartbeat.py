@@ -43,7 +43,7 @@ def populate(count: int) -> tuple[list[str], int]:
 
     user = User.objects.create(email=f"bench{count}@example.test")
     actor = Actor(kind="user", id=user.pk, email=user.email, role="owner")
-    org = create_organization(actor=actor, name=f"Bench {count}", slug=f"bench{count}")
+    org = create_organization(user=user, actor=actor, name=f"Bench {count}", slug=f"bench{count}")
     keys = [f"nk_live_{secrets.token_hex(32)}" for _ in range(count)]
     now = timezone.now()
     Machine.all_orgs.bulk_create(
@@ -140,8 +140,14 @@ class Load:
 
     async def _answer(self, reader: asyncio.StreamReader) -> dict:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = int(head.partition("content-length:")[2].partition("\r\n")[0])
-        return json.loads(await reader.readexactly(length))
+        length = head.partition("content-length:")[2].partition("\r\n")[0]
+        if length:
+            return json.loads(await reader.readexactly(int(length)))
+        body = b""
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        await reader.readexactly(2)
+        return json.loads(body)
 
 
 def measure(port: int, family: list[int], keys: list[str], version: int) -> tuple[float, float]:

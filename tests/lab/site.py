@@ -195,8 +195,8 @@ class Machine:
 
     def __init__(self, site: Site, host: Host) -> None:
         self.site, self.host = site, host
-        self.directory = site.directory / host.name
-        self.directory.mkdir(mode=0o700, exist_ok=True)
+        self.directory = site.directory / "machines" / host.name
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.process: subprocess.Popen[bytes] | None = None
         self.environment = {
             "PYTHONPATH": str(ROOT),
