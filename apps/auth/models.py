@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
 from django.contrib.auth.models import BaseUserManager as DjangoUserManager
+from django.core.validators import URLValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -35,7 +36,7 @@ class User(Row, AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(max_length=254, unique=True)
     email_verified = models.BooleanField(default=False)
     full_name = models.CharField(max_length=200, blank=True)
-    avatar_url = models.URLField(max_length=500, blank=True)
+    avatar_url = models.CharField(max_length=500, blank=True, validators=[URLValidator(["https"])])
     locale = models.CharField(max_length=10, default="en")
     sessions_valid_after = models.DateTimeField(default=timezone.now)
     failed_logins = models.PositiveIntegerField(default=0, help_text="in a row, from all networks")

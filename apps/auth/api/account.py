@@ -4,6 +4,7 @@ import json
 import uuid
 from typing import Any
 
+from django.core.validators import URLValidator
 from rest_framework import serializers
 
 from apps.auth import services, sessions
@@ -21,7 +22,9 @@ LARGEST_PREFERENCES = 8 * 1024
 
 class ProfileInput(serializers.Serializer):
     full_name = serializers.CharField(max_length=200, required=False, allow_blank=True)
-    avatar_url = serializers.URLField(max_length=500, required=False, allow_blank=True)
+    avatar_url = serializers.CharField(
+        max_length=500, required=False, allow_blank=True, validators=[URLValidator(["https"])]
+    )
     locale = serializers.RegexField(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$", max_length=10, required=False)
 
 

@@ -151,7 +151,8 @@ class ApiView(APIView):
             raise errors.Unauthorized()
         if not operation.in_org and principal.kind != {"S": "user", "N": "machine"}[operation.who]:
             raise errors.Forbidden("Not open to this kind of credential")
-        if operation.who == "S":
+        # A person has no organisation here, and a machine's is fixed by its key.
+        if operation.who in ("S", "N"):
             return None
         given = body.get("org_id") or request.query_params.get("org_id")
         if given or principal.org_id is not None:
