@@ -93,7 +93,7 @@ def _announce(org_id: uuid.UUID, version: int, changed: list[uuid.UUID], dead_ke
         refresh_nodes(org_id, changed, dead_keys)
         cache.delete(_version_key(org_id))
     except (RedisError, OSError):
-        # The change is committed; caches lapse by themselves within a minute.
+        # The change is committed; caches lapse by themselves within minutes.
         logger.exception("caches not refreshed", extra={"org": str(org_id)})
     _send(netmap_group(org_id), {"type": "netmap.changed", "version": version})
 

@@ -19,7 +19,7 @@ from apps.machines.state import key_expires_at
 from apps.orgs.models import OrgSettings
 
 NODE_KEY_PREFIX = "nk_live_"
-KEPT_SECONDS = 60
+KEPT_SECONDS = 600  # several heartbeats
 REQUESTS_PER_MINUTE = 120
 
 
