@@ -102,20 +102,25 @@ def test_tunnels_outlive_the_control_plane(network):
 def test_neither_secrets_nor_plaintext_cross_the_network(network, tmp_path):
     site, alpha = network.site, network.machines["alpha"]
     captures = {}
-    with (tmp_path / "tcpdump.log").open("wb") as log:
+    log_file = tmp_path / "tcpdump.log"
+    with log_file.open("ab") as log:
         for host in (site.relay, site.control):
             captures[host.name] = tmp_path / f"{host.name}.pcap"
-            host.spawn(["tcpdump", "-U", "-i", "any", "-w", str(captures[host.name])], log=log)
-        wait_until(lambda: all(path.exists() for path in captures.values()), "tcpdump", 10)
-        time.sleep(0.5)
+            command = ["tcpdump", "-Z", "root", "-U", "-i", "any", "-w", str(captures[host.name])]
+            host.spawn(command, log=log)
+        wait_until(lambda: log_file.read_text().count("listening on") == 2, "two captures", 10)
         for name in ("beta", "gamma"):
             address = alpha.ztna("ip", name).strip()
             alpha.host.run("ping", "-n", "-c", "20", "-i", "0.05", "-p", PATTERN, address)
         # A ping in the clear shows that the search below finds what it looks for.
         site.control.run("ping", "-n", "-c", "1", "-p", "0123456789abcdef", site.relay.address)
-        time.sleep(0.5)
+        clear = bytes.fromhex("0123456789abcdef")
+        wait_until(
+            lambda: all(clear in path.read_bytes() for path in captures.values()),
+            "the clear ping in both captures",
+            10,
+        )
     seen = {name: path.read_bytes() for name, path in captures.items()}
-    assert all(bytes.fromhex("0123456789abcdef") in capture for capture in seen.values())
     secrets = {PATTERN.encode(), bytes.fromhex(PATTERN)}
     for machine in network.machines.values():
         state = json.loads((machine.directory / "state.json").read_text())
@@ -163,9 +168,9 @@ def test_an_ended_agent_leaves_nothing_and_is_shown_offline(network):
 def test_a_killed_agent_is_cleaned_up_by_its_next_start(network):
     gamma = network.machines["gamma"]
     address = gamma.ztna("ip").strip()
-    pids = gamma.host.run("ip", "netns", "pids", gamma.host.namespace).split()
-    gamma.host.run("kill", "-9", *pids)
+    gamma.process.kill()
     gamma.process.wait(5)
+    assert gamma.environment["QUICKZTNA_INTERFACE"] in gamma.host.run("ip", "-br", "link")
     gamma.up()
     wait_until(lambda: settled(network.machines), "gamma back after SIGKILL", 40, pause=0.5)
     assert gamma.ztna("ip").strip() == address
