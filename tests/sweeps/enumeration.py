@@ -48,6 +48,16 @@ class Endpoint(NamedTuple):
         return re.sub(r"<[^>]+>", str(object_id), self.path)
 
 
+def requests_of(endpoint: Endpoint, org_id: Any, object_ids: list[Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(url, body) for each object; only one if the call names no object at all."""
+    made: list[tuple[str, dict[str, Any]]] = []
+    for object_id in object_ids:
+        request = (endpoint.url(object_id), endpoint.body(org_id, object_id))
+        if request not in made:
+            made.append(request)
+    return made
+
+
 def endpoints() -> Iterator[Endpoint]:
     """Every operation of every topic and call."""
     for topic, operations in registry.topics().items():

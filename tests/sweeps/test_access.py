@@ -8,7 +8,7 @@ from apps.auth.models import ApiKey
 from apps.core.api import access, registry
 from tests.cast import ApiClient
 from tests.sweeps.conftest import org_owned
-from tests.sweeps.enumeration import endpoints, routes
+from tests.sweeps.enumeration import endpoints, requests_of, routes
 
 # Routes outside the registry, each with the reason why it needs no organisation.
 OTHER_ROUTES = {
@@ -91,19 +91,19 @@ def leaks(cast, canary, planted_ids):
             )
             if response.status_code != 403:
                 found.append(f"{endpoint.name}: answers {response.status_code} to an outsider")
-        for object_id in planted_ids:
-            body = endpoint.body(cast.org_b.pk, object_id)
-            judge(f"{endpoint.name} in B", outsider, endpoint.method, endpoint.url(object_id), body)
+        for url, body in requests_of(endpoint, cast.org_b.pk, planted_ids):
+            judge(f"{endpoint.name} in B", outsider, endpoint.method, url, body)
             if operation.org_of:
                 body.pop("org_id")
-                judge(f"{endpoint.name} by id", outsider, endpoint.method, endpoint.url(object_id), body)
+                judge(f"{endpoint.name} by id", outsider, endpoint.method, url, body)
     for table, view in registry.tables().items():
         url = f"/api/db/{table}"
         response = judge(f"{table} of A", outsider, "GET", url, {"org_id": str(cast.org_a.pk)})
         if response.status_code != 403:
             found.append(f"GET {table}: answers {response.status_code} to an outsider")
         judge(f"{table} of B", outsider, "GET", url, {"org_id": str(cast.org_b.pk)})
-        for object_id in planted_ids:
+        own = view.model.objects.for_org(cast.org_a).values_list("pk", flat=True)[:2]
+        for object_id in (*own, cast.org_a.pk):
             for scope in ("", f"&org_id={cast.org_b.pk}", f"&org_id={cast.org_a.pk}"):
                 target = f"{url}?id=eq.{object_id}{scope}"
                 judge(f"{table} by id{scope and ' and org'}", outsider, "GET", target, {})
@@ -162,9 +162,8 @@ def test_nobody_gets_in(watched, planted_ids, canaries):
 def test_open_calls_show_no_canary(watched, canaries, planted_ids):
     for endpoint in endpoints():
         if "P" in endpoint.operation.who:
-            for object_id in planted_ids:
-                body = endpoint.body(watched.org_a.pk, object_id)
-                response, _ = call(ApiClient(), endpoint.method, endpoint.url(object_id), body)
+            for url, body in requests_of(endpoint, watched.org_a.pk, planted_ids):
+                response, _ = call(ApiClient(), endpoint.method, url, body)
                 assert canaries not in response.content.decode(), endpoint.name
                 assert response.status_code not in SERVER_FAULTS, endpoint.name
 
