@@ -1,0 +1,112 @@
+"""What the daemon answers on its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform as host
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from agent import __version__, report
+from agent.errors import AgentError
+from agent.io.ipc import Handler
+from agent.io.ping import echo
+from agent.peering import PeerLink
+from wire.numbers import TUNNEL_MTU
+
+if TYPE_CHECKING:
+    from agent.daemon import Daemon
+
+MAX_PING_SECONDS = 60.0
+EXIT_PAUSE_SECONDS = 0.05
+
+
+class Answers:
+    """Handlers by command: reads for everybody here, changes for the owner."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self.reads: Mapping[str, Handler] = {"status": self.status, "peers": self.peers}
+        self.changes: Mapping[str, Handler] = {"ping": self.ping, "stop": self.stop}
+
+    async def status(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything `ztna status` shows; peers included."""
+        daemon = self._daemon
+        peers = self._peers()
+        found, relays = daemon.discovery.latest, daemon.relays
+        dns = daemon.netmap.dns if daemon.netmap else None
+        own = daemon.netmap.self_node if daemon.netmap else None
+        hybrid = [peer for peer in peers if peer["pqc"]["state"] == "verified"]
+        online = [peer for peer in peers if peer["online"]]
+        return {
+            "version": __version__,
+            "os": sys.platform,
+            "arch": host.machine(),
+            "connected": True,
+            "control_connected": daemon.link.connected,
+            "refusal": daemon.refusal,
+            "api_url": daemon.api_url,
+            "org_id": daemon.machine.org_id,
+            "tailnet": dns.domain if dns else None,
+            "machine_id": daemon.machine.machine_id,
+            "machine": {
+                "id": daemon.machine.machine_id,
+                "name": own.name if own else daemon.machine.name,
+                "magicdns_name": own.magicdns_name if own else daemon.machine.magicdns_name,
+                "tailnet_ip": daemon.machine.tailnet_ip,
+                "tags": list(own.tags if own else daemon.machine.tags),
+                "status": daemon.status,
+            },
+            "tailnet_ip": daemon.machine.tailnet_ip,
+            "mode": "tun",
+            "backend": daemon.wireguard.backend,
+            "mtu": TUNNEL_MTU,
+            "interface": daemon.settings.interface,
+            "derp_region": relays.home,
+            "derp_connected": relays.connected,
+            "derp_latency_ms": found.latencies_ms.get(relays.home or ""),
+            "endpoints": [str(endpoint) for endpoint in found.endpoints],
+            "public_key": daemon.machine.wireguard_public_key,
+            "pqc": {"active": bool(hybrid), "pairs_pq": len(hybrid), "pairs_total": len(online)},
+            "peers_online": len(online),
+            "peers_offline": len(peers) - len(online),
+            "quarantined": own.quarantine_reason if own and own.status == "quarantined" else None,
+            "pid": os.getpid(),
+            "peers": peers,
+        }
+
+    async def peers(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """All peers."""
+        return self._peers()
+
+    async def ping(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """One probe through the tunnel: {"ms", "path", "error"}."""
+        link = self._link(str(request["machine_id"]))
+        timeout_seconds = min(float(request["timeout_seconds"]), MAX_PING_SECONDS)
+        try:
+            elapsed = await echo(link.peer.tailnet_ip, timeout_seconds=timeout_seconds)
+        except OSError:
+            return {"ms": None, "path": None, "error": "unreachable"}
+        if elapsed is None:
+            return {"ms": None, "path": None, "error": "timeout"}
+        self._daemon.latencies_ms[link.peer.machine_id] = round(elapsed, 2)
+        path = {"direct": "direct", "derp": "relayed"}.get(link.label, "tunnel")
+        return {"ms": round(elapsed, 2), "path": path, "error": None}
+
+    async def stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Say goodbye, then end; the answer goes out first."""
+        daemon = self._daemon
+        asyncio.get_running_loop().call_later(EXIT_PAUSE_SECONDS, daemon.stop)
+        return {"stopped": True, "pid": os.getpid(), "offline_heartbeat": daemon.link.connected}
+
+    def _peers(self) -> list[dict[str, Any]]:
+        daemon = self._daemon
+        return report.peers(daemon.network, daemon.netmap, daemon.latencies_ms)
+
+    def _link(self, machine_id: str) -> PeerLink:
+        link = self._daemon.network.links.get(machine_id)
+        if link is None:
+            raise AgentError("NOT_FOUND", "no such peer, or policy hides it")
+        return link

@@ -1,0 +1,416 @@
+"""The daemon: joins engine, WireGuard, relay and control plane, and takes everything down again."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from agent import report
+from agent.answers import Answers
+from agent.discovery import Discovery, Findings
+from agent.errors import AgentError
+from agent.exchange import Exchanges
+from agent.io.control import ControlClient, tls_context
+from agent.io.ipc import IpcServer
+from agent.io.journal import Journal
+from agent.io.link import AgentLink
+from agent.io.ping import echo
+from agent.io.port import SharedPort
+from agent.io.stun import StunClient
+from agent.keys import MachineKeys
+from agent.network import Network
+from agent.platform import Platform
+from agent.relays import Relays
+from agent.settings import Settings
+from agent.state import MachineState, Store
+from agent.tunnel import MARK, free_port, open_tunnel
+from wire.binary import Endpoint, WireError, encode_key
+from wire.control import FromAgent
+from wire.disco import is_disco
+from wire.identity import agent_auth
+from wire.netmap import Netmap, NetmapDelta
+from wire.numbers import HEARTBEAT_SECONDS
+
+logger = logging.getLogger("agent.daemon")
+
+NETMAP_FILE = "netmap.json"
+POLL_SECONDS = 1.0
+SETTLING_SECONDS = 0.1
+GOODBYE_SECONDS = 2.0
+# Addresses come and go in bursts while a network changes.
+NETWORK_SETTLES_SECONDS = 0.3
+LATENCY_SECONDS = 30.0
+LATENCY_PEERS = 32
+
+
+class Daemon:
+    """One enrolled machine at work. run() until a signal or `ztna down`."""
+
+    def __init__(
+        self, *, settings: Settings, store: Store, machine: MachineState, api_url: str, platform: Platform
+    ) -> None:
+        self.settings, self.store, self.machine, self.platform = settings, store, machine, platform
+        self.api_url = api_url
+        self.keys = MachineKeys.from_state(machine)
+        self.journal = Journal(store, platform.remove)
+        self.netmap: Netmap | None = None
+        self.status = machine.status
+        self.refusal: str | None = None
+        self.latencies_ms: dict[str, float] = {}
+        self.goodbye_sent = False
+        self.signalled: int | None = None
+        self._stop, self._wake = asyncio.Event(), asyncio.Event()
+        self._final: AgentError | None = None
+        self._unsaved = False
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Bring the tunnel up, keep it, take it down; AgentError when the machine was removed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._signal, number)
+        self.journal.replay()
+        async with contextlib.AsyncExitStack() as stack:
+            await self._open(stack)
+            self._restore_netmap()
+            answers = Answers(self)
+            ipc = IpcServer(self.settings.socket, reads=answers.reads, changes=answers.changes)
+            await ipc.start()
+            stack.push_async_callback(ipc.close)
+            self.settings.pid_file.write_text(f"{os.getpid()}\n")
+            self.settings.pid_file.chmod(0o600)
+            stack.callback(self.settings.pid_file.unlink, missing_ok=True)
+            logger.info("started name=%s backend=%s", self.machine.name, self.wireguard.backend)
+            started()
+            await self._work()
+        logger.info("stopped")
+        if self._final is not None:
+            raise self._final
+
+    def stop(self) -> None:
+        """End run() in good order."""
+        self._stop.set()
+
+    def _signal(self, number: int) -> None:
+        self.signalled = number
+        self.stop()
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> None:
+        """Make everything that must be unmade; each piece is on the stack before the next."""
+        # Before anything is made, for a bad CA file must not cost a tunnel.
+        tls = tls_context(self.settings.ca_file)
+        self._client = ControlClient(self.api_url, ca_file=self.settings.ca_file, mark=MARK)
+        stack.push_async_callback(self._client.close)
+        self._udp_port = free_port()
+        stack.callback(self.journal.replay)
+        self._open_tunnel()
+        stack.callback(lambda: self.wireguard.close())
+        self._port = SharedPort(self._udp_port, mark=MARK, receive=self._packet)
+        stack.callback(self._port.close)
+        self._stun = StunClient(self._port.send)
+        self.relays = Relays(
+            disco_private=self.keys.disco,
+            receive=lambda key, segment, batch: self.network.proxy.receive(key, segment, batch),
+            changed=self._relay_changed,
+            ca_file=self.settings.ca_file,
+            mark=MARK,
+        )
+        stack.push_async_callback(self.relays.close)
+        self.network = Network(
+            store=self.store,
+            keys=self.keys,
+            wireguard=self.wireguard,
+            port=self._port,
+            send_relayed=self.relays.send,
+        )
+        stack.callback(self.network.proxy.close)
+        self._port.start()
+        self.network.proxy.start()
+        self.discovery = Discovery(
+            stun=self._stun,
+            port=self._udp_port,
+            local_addresses=lambda: self.platform.local_addresses(excluding=self.settings.interface),
+            regions=lambda: self.netmap.relays if self.netmap else (),
+            proven=self._all_direct,
+            found=self._surveyed,
+        )
+        self.exchanges = Exchanges(
+            network=self.network,
+            client=self._client,
+            keys=self.keys,
+            machine_id=self.machine.machine_id,
+            node_key=self.machine.node_key,
+        )
+        self.link = AgentLink(
+            url=self.api_url,
+            machine_id=self.machine.machine_id,
+            node_key=self.machine.node_key,
+            sign=self._sign,
+            tls=tls,
+            mark=MARK,
+            events=self,
+            heartbeat=self.heartbeat,
+            netmap_version=lambda: self.netmap.version if self.netmap else None,
+        )
+        stack.callback(self.platform.watch_network(self._network_changed))
+
+    def _open_tunnel(self) -> None:
+        self.wireguard = open_tunnel(
+            platform=self.platform,
+            journal=self.journal,
+            keys=self.keys,
+            machine=self.machine,
+            interface=self.settings.interface,
+            port=self._udp_port,
+        )
+
+    async def _work(self) -> None:
+        """Run every part until told to stop; a part that fails ends the daemon in good order."""
+        work: list[Coroutine[Any, Any, None]] = [
+            self.link.run(),
+            self.discovery.run(),
+            self.exchanges.run(),
+            self._tick(),
+            self._heartbeat_without_link(),
+            self._measure(),
+        ]
+        tasks = [asyncio.create_task(part) for part in work]
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((stopping, *tasks), return_when=asyncio.FIRST_COMPLETED)
+            for part in tasks:
+                if part.done():
+                    logger.error("a part failed", exc_info=part.exception())
+                    self._final = AgentError(
+                        "INTERNAL_ERROR", f"the daemon failed; see {self.settings.log_file}"
+                    )
+            with contextlib.suppress(TimeoutError, AgentError):
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await self._goodbye()
+        finally:
+            stopping.cancel()
+            for part in tasks:
+                part.cancel()
+            await asyncio.gather(stopping, *tasks, return_exceptions=True)
+            with contextlib.suppress(AgentError):
+                self._save_netmap()
+
+    async def _goodbye(self) -> None:
+        """Be offline at once."""
+        self.goodbye_sent = await self.link.send(FromAgent.GOODBYE)
+        if not self.goodbye_sent and self._final is None:
+            body = {"status": "offline"}
+            await self._client.call("POST", "/api/machine-heartbeat", body, token=self.machine.node_key)
+            self.goodbye_sent = True
+
+    async def _tick(self) -> None:
+        """Timers of the paths, and WireGuard's own view at a steady pace."""
+        polled = -math.inf
+        while True:
+            now = time.monotonic()
+            pace = SETTLING_SECONDS if self.network.settling() else POLL_SECONDS
+            due = min(self.network.next_timeout(now), polled + pace)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.001, due - now)):
+                    await self._wake.wait()
+            self._wake.clear()
+            now = time.monotonic()
+            self.network.handle_timeout(now)
+            if now >= polled + pace:
+                polled = now
+                self._poll(now)
+
+    def _poll(self, now: float) -> None:
+        before = self._paths()
+        try:
+            if not self.wireguard.alive():
+                raise OSError("the interface is gone")
+            self.network.poll(now)
+        except OSError as error:
+            logger.error("WireGuard was lost and is rebuilt: %s", error)
+            self.wireguard.close()
+            self.journal.replay()
+            self._open_tunnel()
+            self.network.rebuild(self.wireguard, now)
+        if before != self._paths():
+            self.link.heartbeat_now()
+        if self._unsaved:
+            try:
+                self._save_netmap()
+            except AgentError as error:
+                self._unsaved = False
+                logger.error("%s", error)
+
+    def _paths(self) -> list[tuple[str, str]]:
+        return [(link.label, link.pqc) for link in self.network.links.values()]
+
+    async def _heartbeat_without_link(self) -> None:
+        """Signs of life by HTTP while the link is down, so that the machine is not shown offline."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            if self.link.connected:
+                continue
+            body = {**self.heartbeat(), "netmap_version": self.netmap.version if self.netmap else 0}
+            try:
+                answer = await self._client.call(
+                    "POST", "/api/machine-heartbeat", body, token=self.machine.node_key
+                )
+                if "self" in answer:
+                    self.relays.token = answer.get("relay_token")
+                    self.on_netmap(Netmap.from_json(answer))
+            except (AgentError, WireError) as error:
+                logger.debug("heartbeat failed: %s", error)
+
+    async def _measure(self) -> None:
+        """Latency of relayed peers, which no probe of the direct path can tell."""
+        while True:
+            await asyncio.sleep(LATENCY_SECONDS)
+            relayed = [
+                link for link in self.network.links.values() if link.label == "derp" and link.peer.online
+            ]
+            for link in relayed[:LATENCY_PEERS]:
+                with contextlib.suppress(OSError):
+                    answer = await echo(link.peer.tailnet_ip, timeout_seconds=2)
+                    if answer is not None:
+                        self.latencies_ms[link.peer.machine_id] = round(answer, 2)
+
+    def heartbeat(self) -> dict[str, Any]:
+        """What a heartbeat carries."""
+        found = self.discovery.latest
+        return {
+            "status": "online",
+            "endpoints": [str(endpoint) for endpoint in found.endpoints],
+            "derp_region": self.relays.home,
+            "derp_latencies": found.latencies_ms,
+            "connectivity": {
+                "udp": found.udp,
+                "ipv6": any(":" in endpoint.host for endpoint in found.endpoints),
+                "mapping_varies": found.mapping_varies,
+                "preferred_derp": self.relays.home,
+            },
+            "paths": report.heartbeat_paths(self.network, self.latencies_ms),
+        }
+
+    def on_link(self, connected: bool, reason: str | None) -> None:
+        """The control plane link came up or went down; tunnels do not care."""
+        if connected:
+            logger.info("control plane link is up")
+
+    def on_ready(self, status: str) -> None:
+        """The control plane accepted us."""
+        self.status, self.refusal = status, None
+        self.exchanges.nudge()
+
+    def on_netmap(self, netmap: Netmap) -> None:
+        """A whole map."""
+        self._use(netmap)
+        self._unsaved = True
+
+    def on_delta(self, delta: NetmapDelta) -> bool:
+        """A change to the map that we hold."""
+        if self.netmap is None:
+            return False
+        try:
+            netmap = self.netmap.apply(delta)
+        except WireError:
+            return False
+        self.on_netmap(netmap)
+        return True
+
+    def on_relay_token(self, token: str) -> None:
+        """A fresh relay token."""
+        self.relays.token = token
+
+    def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
+        """Something waits at the control plane."""
+        if what == "key_exchange":
+            self.exchanges.nudge()
+
+    def on_refused(self, code: str, message: str, final: bool) -> None:
+        """The control plane does not want us: for now, or (final) for good."""
+        if self.refusal != f"{code}: {message}":
+            logger.warning("the control plane refuses this machine: %s: %s", code, message)
+        self.refusal = f"{code}: {message}"
+        if code == "INVALID_NODE_KEY" and final:
+            self._final = AgentError(
+                code,
+                f"{code}: this machine was removed by an administrator. Enrol it again with a login or a key",
+            )
+            self.store.remove("state.json")
+            self.stop()
+        elif code == "KEY_EXPIRED":
+            self._final = AgentError(code, f"{code}: {message} Run 'ztna up --force-reauth'")
+            self.stop()
+
+    def _use(self, netmap: Netmap) -> None:
+        regions_changed = self.netmap is None or self.netmap.relays != netmap.relays
+        self.netmap, self.status = netmap, netmap.self_node.status
+        self.network.apply(netmap, time.monotonic())
+        self._choose_relays()
+        if regions_changed:
+            self.discovery.survey_now()
+        self.exchanges.nudge()
+        self._wake.set()
+
+    def _restore_netmap(self) -> None:
+        """Work with the last good map until the control plane answers."""
+        try:
+            document = self.store.load_json(NETMAP_FILE)
+            if document is not None:
+                self._use(Netmap.from_json(document))
+        except (AgentError, WireError) as error:
+            logger.warning("the saved map is of no use: %s", error)
+
+    def _save_netmap(self) -> None:
+        if self._unsaved and self.netmap is not None:
+            self.store.save_json(NETMAP_FILE, self.netmap.to_json())
+            self._unsaved = False
+
+    def _surveyed(self, found: Findings) -> None:
+        self._choose_relays()
+        self.network.set_own_endpoints(found.endpoints, time.monotonic())
+        self._wake.set()
+        self.link.heartbeat_now()
+
+    def _choose_relays(self) -> None:
+        if self.netmap is None:
+            return
+        homes = {link.keys.disco: link.peer.derp_region for link in self.network.links.values()}
+        self.relays.use(self.netmap.relays, self.discovery.latest.home, homes)
+
+    def _relay_changed(self) -> None:
+        if self.relays.connected:
+            self.network.relay_connected(time.monotonic())
+            self._wake.set()
+
+    def _network_changed(self) -> None:
+        addresses = set(self.platform.local_addresses(excluding=self.settings.interface))
+        known = {endpoint.host for endpoint in self.discovery.latest.endpoints}
+        if addresses - known:
+            asyncio.get_running_loop().call_later(NETWORK_SETTLES_SECONDS, self._network_settled)
+
+    def _network_settled(self) -> None:
+        logger.info("the network changed; paths are proven anew")
+        self.network.link_changed(time.monotonic())
+        self.discovery.survey_now()
+        self._wake.set()
+
+    def _all_direct(self) -> bool:
+        return all(link.path.direct for link in self.network.links.values() if link.peer.online)
+
+    def _packet(self, packet: bytes, source: Endpoint) -> None:
+        if is_disco(packet):
+            self.network.receive_direct(packet, source, time.monotonic())
+            self._wake.set()
+        else:
+            self._stun.receive(packet, source)
+
+    def _sign(self, challenge: str, host: str, session_id: str) -> str:
+        message = agent_auth(
+            challenge=challenge, host=host, session_id=session_id, machine_id=self.machine.machine_id
+        )
+        return encode_key(self.keys.sign(message))

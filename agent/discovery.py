@@ -1,0 +1,89 @@
+"""Our own addresses: those of our interfaces, and those that STUN servers see us at."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from agent.engine.regions import HomeRegion
+from agent.io.stun import Reflection, StunClient
+from wire.binary import Endpoint
+from wire.netmap import MAX_ENDPOINTS, RelayRegion
+
+logger = logging.getLogger("agent.discovery")
+
+# Often enough to keep a NAT's mapping of our port alive (RFC 4787: 30 s in the worst NATs).
+UNPROVEN_SECONDS = 25.0
+PROVEN_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """One survey. mapping_varies: the NAT gives each destination another mapping; None unknown."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    home: str | None = None
+    latencies_ms: dict[str, float] = field(default_factory=dict)
+    mapping_varies: bool | None = None
+    udp: bool = False
+
+
+class Discovery:
+    """Surveys at start, when asked, and periodically; tells `found` of every survey."""
+
+    def __init__(
+        self,
+        *,
+        stun: StunClient,
+        port: int,
+        local_addresses: Callable[[], list[str]],
+        regions: Callable[[], Sequence[RelayRegion]],
+        proven: Callable[[], bool],
+        found: Callable[[Findings], None],
+    ) -> None:
+        self._stun, self._port, self._local_addresses = stun, port, local_addresses
+        self._regions, self._proven, self._found = regions, proven, found
+        self._home = HomeRegion()
+        self._wake = asyncio.Event()
+        self.latest = Findings()
+
+    def survey_now(self) -> None:
+        """The network or the relay map changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Survey until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                self.latest = await self._survey()
+                self._found(self.latest)
+            except OSError as error:
+                logger.warning("survey of addresses failed: %s", error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROVEN_SECONDS if self._proven() else UNPROVEN_SECONDS):
+                    await self._wake.wait()
+
+    async def _survey(self) -> Findings:
+        regions = self._regions()
+        reflections = await self._stun.survey(regions)
+        latencies: dict[str, float] = {}
+        for reflection in reflections:
+            known = latencies.get(reflection.region, reflection.latency_ms)
+            latencies[reflection.region] = round(min(known, reflection.latency_ms), 2)
+        local = [Endpoint(address, self._port) for address in self._local_addresses()]
+        endpoints = dict.fromkeys((*local, *(reflection.mapped for reflection in reflections)))
+        return Findings(
+            endpoints=tuple(endpoints)[:MAX_ENDPOINTS],
+            home=self._home.survey(latencies, {region.region_code: region.priority for region in regions}),
+            latencies_ms=latencies,
+            mapping_varies=_varies(reflections),
+            udp=bool(reflections),
+        )
+
+
+def _varies(reflections: Sequence[Reflection]) -> bool | None:
+    """Whether IPv4 servers saw us at different addresses; one server alone can't tell."""
+    seen = [reflection.mapped for reflection in reflections if ":" not in reflection.mapped.host]
+    return len(set(seen)) > 1 if len(seen) > 1 else None

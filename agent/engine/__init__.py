@@ -1,0 +1,1 @@
+"""Decisions without I/O: no socket, no await, no clock. Time and randomness are arguments."""

@@ -1,0 +1,44 @@
+"""Who starts a WireGuard handshake, and when.
+
+Two initiations that cross cancel each other, and the retry comes after 5 s. So the lower key
+starts: it sets endpoint and keepalive at once, the keepalive starts the handshake. The other side
+sets them only if none has come meanwhile, and normally learns the address by the handshake itself.
+"""
+
+import math
+
+# For the first session the initiator must first hear that the key is installed here.
+FIRST_WAIT_SECONDS = 1.5
+MOVE_WAIT_SECONDS = 0.4
+SESSION_SECONDS = 180.0
+
+
+class Starter:
+    """Decides whether this side may touch the endpoint of one peer."""
+
+    def __init__(self, *, initiator: bool) -> None:
+        self._initiator = initiator
+        self._since = math.inf
+
+    def agreed(self, now: float) -> None:
+        """Keys are installed; the tunnel may start."""
+        self._since = min(self._since, now + (0.0 if self._initiator else FIRST_WAIT_SECONDS))
+
+    def moved(self, now: float, last_handshake: float) -> None:
+        """The path moved."""
+        if self._initiator or self.session(now, last_handshake) or math.isinf(self._since):
+            return
+        self._since = max(self._since, now + MOVE_WAIT_SECONDS)
+
+    def may_set(self, now: float, last_handshake: float) -> bool:
+        """Whether endpoint and keepalive may be written now."""
+        return self.session(now, last_handshake) or now >= self._since
+
+    def next_timeout(self, now: float) -> float:
+        """When may_set turns true by itself."""
+        return self._since if self._since > now else math.inf
+
+    @staticmethod
+    def session(now: float, last_handshake: float) -> bool:
+        """Whether a session is alive."""
+        return now - last_handshake < SESSION_SECONDS

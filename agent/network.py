@@ -1,0 +1,276 @@
+"""The network as this machine has it: peers from the map, their paths, WireGuard kept in step."""
+
+import ipaddress
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+
+from agent.engine.actions import Move, SendDirect, SendRelayed
+from agent.engine.disco import Sealer
+from agent.engine.identity import PeerKeys, Pin, RefusedPeer, verify
+from agent.engine.path import PeerPath
+from agent.engine.psk import PskSession, PskState
+from agent.engine.start import Starter
+from agent.io.port import SharedPort
+from agent.io.relay import RelayProxy
+from agent.io.wireguard import PeerChange, WireGuard
+from agent.keys import MachineKeys
+from agent.peering import PeerLink
+from agent.state import Store
+from wire.binary import Endpoint, WireError, decode_key, encode_key
+from wire.disco import CallMeMaybe, Message, Ping, Pong
+from wire.netmap import Netmap, Peer
+
+logger = logging.getLogger("agent.network")
+
+PEERS_FILE = "peers.json"
+# A session that should have been renewed by now (WireGuard does so after 120 s, gives up at 180 s).
+HANDSHAKE_OVERDUE_SECONDS = 200.0
+
+
+class Network:
+    """Peers by machine id. Times are monotonic seconds."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        keys: MachineKeys,
+        wireguard: WireGuard,
+        port: SharedPort,
+        send_relayed: Callable[[bytes, int, bytes], bool],
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._store, self._keys, self.wireguard, self._port = store, keys, wireguard, port
+        self._send_relayed, self._random_bytes = send_relayed, random_bytes
+        self._sealer = Sealer(keys.disco, random_bytes)
+        self.proxy = RelayProxy(
+            wireguard_port=port.port,
+            send=send_relayed,
+            inject=port.inject,
+            late=self._late_endpoint,
+            on_disco=self.receive_relayed,
+        )
+        self.links: dict[str, PeerLink] = {}
+        self.refused: dict[str, str] = {}
+        self._by_disco: dict[bytes, PeerLink] = {}
+        self._own_endpoints: tuple[Endpoint, ...] = ()
+        saved = store.load_json(PEERS_FILE) or {}
+        self._pins = {
+            key: Pin(str(pin["identity"]), bool(pin["hybrid"])) for key, pin in saved.get("pins", {}).items()
+        }
+        self._psks: dict[str, dict[str, str]] = dict(saved.get("psks", {}))
+
+    def apply(self, netmap: Netmap, now: float) -> None:
+        """Make the peers those of the map."""
+        own_addresses = {netmap.self_node.tailnet_ip, *(peer.tailnet_ip for peer in netmap.peers.values())}
+        for machine_id in self.links.keys() - netmap.peers.keys():
+            self._remove(self.links[machine_id])
+        self.refused = {}
+        for peer in netmap.peers.values():
+            try:
+                self._take(peer, _candidates(peer, own_addresses), now)
+            except RefusedPeer as refusal:
+                self.refused[peer.machine_id] = str(refusal)
+                logger.warning("peer %s refused: %s", peer.name, refusal)
+                if peer.machine_id in self.links:
+                    self._remove(self.links[peer.machine_id])
+        self.flush(now)
+
+    def rebuild(self, wireguard: WireGuard, now: float) -> None:
+        """The interface was lost and is new: tell it everything again."""
+        self.wireguard = wireguard
+        for link in self.links.values():
+            link.written, link.last_handshake = None, -math.inf
+        wireguard.apply([link.introduce(self._random_bytes) for link in self.links.values()])
+        self.flush(now)
+
+    def set_own_endpoints(self, endpoints: Iterable[Endpoint], now: float) -> None:
+        """Addresses at which peers may reach us."""
+        self._own_endpoints = tuple(endpoints)
+        for link in self.links.values():
+            link.path.set_own_endpoints(self._own_endpoints, now)
+        self.flush(now)
+
+    def link_changed(self, now: float) -> None:
+        """Our own network changed: every path must be proven anew."""
+        self._port.network_changed()
+        for link in self.links.values():
+            link.path.link_changed(now)
+        self.flush(now)
+
+    def relay_connected(self, now: float) -> None:
+        """Peers can be asked to probe now."""
+        for link in self.links.values():
+            link.path.probe(now)
+        self.flush(now)
+
+    def receive_direct(self, packet: bytes, source: Endpoint, now: float) -> None:
+        """A disco packet came to the shared port."""
+        opened = self._open(packet)
+        if opened is None:
+            return
+        link, message = opened
+        if isinstance(message, Ping) and message.wireguard == link.keys.wireguard:
+            link.path.receive_ping(message, source, now)
+        elif isinstance(message, Pong):
+            link.path.receive_pong(message, source, now)
+        self._flush(link, now)
+
+    def receive_relayed(self, key: bytes, packet: bytes) -> None:
+        """A disco packet came by relay."""
+        opened = self._open(packet)
+        now = time.monotonic()
+        if opened is not None and opened[0].keys.disco == key and isinstance(opened[1], CallMeMaybe):
+            opened[0].path.receive_call(opened[1], now)
+            self._flush(opened[0], now)
+
+    def agreed(self, link: PeerLink, psk: bytes, now: float) -> None:
+        """A pair-wise key is agreed: kept, written, and the tunnel may start."""
+        link.psk.install(psk, now)
+        self._psks[link.peer.machine_id] = {
+            "wireguard_public_key": encode_key(link.keys.wireguard),
+            "psk": encode_key(psk),
+        }
+        self._save()
+        self.wireguard.apply([link.installed()])
+        link.starter.agreed(now)
+        self._flush(link, now)
+
+    def poll(self, now: float) -> None:
+        """Take in WireGuard's own view."""
+        wall = time.time()
+        statuses = self.wireguard.peers()
+        for link in self.links.values():
+            status = statuses.get(link.keys.wireguard)
+            if status is None:
+                continue
+            link.observe(status, now, wall)
+            if link.peer.online and HANDSHAKE_OVERDUE_SECONDS < now - link.last_handshake < math.inf:
+                link.psk.silent(now)
+        self.flush(now)
+
+    def handle_timeout(self, now: float) -> None:
+        """Let every path do what is due."""
+        for link in self.links.values():
+            if now >= link.path.next_timeout():
+                link.path.handle_timeout(now)
+        self.flush(now)
+
+    def next_timeout(self, now: float) -> float:
+        """When handle_timeout is due."""
+        paths = (link.path.next_timeout() for link in self.links.values())
+        starts = (link.starter.next_timeout(now) for link in self.links.values())
+        return min((*paths, *starts), default=math.inf)
+
+    def settling(self) -> bool:
+        """Whether a handshake is awaited that decides something."""
+        return any(
+            link.psk.state is PskState.INSTALLED or (link.psk.agreed and math.isinf(link.last_handshake))
+            for link in self.links.values()
+            if link.peer.online
+        )
+
+    def flush(self, now: float) -> None:
+        """Carry out what the paths ask for."""
+        for link in self.links.values():
+            self._flush(link, now)
+
+    def _flush(self, link: PeerLink, now: float) -> None:
+        for action in link.path.actions():
+            match action:
+                case SendDirect(endpoint, message, ttl):
+                    self._port.send(endpoint, self._sealer.seal(link.keys.disco, message), ttl)
+                case SendRelayed(message):
+                    packet = self._sealer.seal(link.keys.disco, message)
+                    self._send_relayed(link.keys.disco, len(packet), packet)
+                case Move(endpoint):
+                    logger.info("path peer=%s to=%s", link.peer.name, endpoint or "relay")
+                    link.starter.moved(now, link.last_handshake)
+        change = link.steer(now)
+        if change is not None:
+            self.wireguard.apply([change])
+
+    def _take(self, peer: Peer, candidates: list[Endpoint], now: float) -> None:
+        keys, pin = verify(peer, self._pins)
+        if self._pins.get(peer.machine_id) != pin:
+            self._pins[peer.machine_id] = pin
+            self._save()
+        link = self.links.get(peer.machine_id)
+        if link is not None and link.keys != keys:
+            self._remove(link)
+            link = None
+        if link is None:
+            link = self._introduce(peer, keys, now)
+        elif link.peer != peer:
+            moved = link.peer.tailnet_ip != peer.tailnet_ip or link.peer.tailnet_ipv6 != peer.tailnet_ipv6
+            link.peer = peer
+            if moved and link.psk.agreed:
+                self.wireguard.apply([PeerChange(keys.wireguard, allowed_ips=link.allowed_ips())])
+        link.path.set_candidates(candidates, now)
+
+    def _introduce(self, peer: Peer, keys: PeerKeys, now: float) -> PeerLink:
+        initiator = self._keys.wireguard_public < keys.wireguard
+        stored = self._psks.get(peer.machine_id)
+        psk = None
+        if stored and stored["wireguard_public_key"] == encode_key(keys.wireguard):
+            psk = decode_key(stored["psk"], 32)
+        self._sealer.add(keys.disco)
+        link = PeerLink(
+            peer=peer,
+            keys=keys,
+            path=PeerPath(
+                own_wireguard=self._keys.wireguard_public,
+                random_bytes=self._random_bytes,
+                own_endpoints=self._own_endpoints,
+            ),
+            psk=PskSession(hybrid=keys.mlkem is not None, initiator=initiator, stored=psk, now=now),
+            starter=Starter(initiator=initiator),
+            relay=self.proxy.add(keys.disco),
+        )
+        self.links[peer.machine_id] = self._by_disco[keys.disco] = link
+        self.wireguard.apply([link.introduce(self._random_bytes)])
+        if link.psk.agreed:
+            link.starter.agreed(now)
+        logger.info("peer %s added", peer.name)
+        return link
+
+    def _remove(self, link: PeerLink) -> None:
+        del self.links[link.peer.machine_id]
+        del self._by_disco[link.keys.disco]
+        self._sealer.remove(link.keys.disco)
+        self.proxy.remove(link.keys.disco)
+        self.wireguard.apply([PeerChange(link.keys.wireguard, remove=True)])
+        logger.info("peer %s removed", link.peer.name)
+
+    def _open(self, packet: bytes) -> tuple[PeerLink, Message] | None:
+        opened = self._sealer.open(packet)
+        link = self._by_disco.get(opened[0]) if opened else None
+        return (link, opened[1]) if link and opened else None
+
+    def _late_endpoint(self, key: bytes) -> Endpoint | None:
+        link = self._by_disco.get(key)
+        return link.path.direct if link and link.path.late(time.monotonic()) else None
+
+    def _save(self) -> None:
+        pins = {key: {"identity": pin.identity, "hybrid": pin.hybrid} for key, pin in self._pins.items()}
+        self._store.save_json(PEERS_FILE, {"pins": pins, "psks": self._psks})
+
+
+def _candidates(peer: Peer, tailnet: Iterable[str]) -> list[Endpoint]:
+    """Addresses from the map that may be probed: no loopback, multicast or tailnet address."""
+    excluded = set(tailnet)
+    found = []
+    for text in peer.endpoints:
+        try:
+            endpoint = Endpoint.parse(text)
+        except WireError:
+            continue
+        address = ipaddress.ip_address(endpoint.host)
+        if not (
+            address.is_loopback or address.is_multicast or address.is_unspecified or endpoint.host in excluded
+        ):
+            found.append(endpoint)
+    return found

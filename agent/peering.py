@@ -1,0 +1,90 @@
+"""One peer at run time: its keys, its path, its key state, and what WireGuard was told."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agent.engine.identity import PeerKeys
+from agent.engine.path import PeerPath
+from agent.engine.psk import PskSession, PskState
+from agent.engine.start import Starter
+from agent.io.wireguard import PeerChange, PeerStatus
+from wire.binary import Endpoint
+from wire.netmap import Peer
+from wire.numbers import KEEPALIVE_SECONDS
+
+PLACEHOLDER_BYTES = 32
+
+
+@dataclass
+class PeerLink:
+    """relay is the loopback endpoint that leads to the peer by relay. Times are monotonic."""
+
+    peer: Peer
+    keys: PeerKeys
+    path: PeerPath
+    psk: PskSession
+    starter: Starter
+    relay: Endpoint
+    status: PeerStatus = field(default_factory=lambda: PeerStatus(None, 0.0, 0, 0))
+    last_handshake: float = -math.inf
+    received_at: float = -math.inf
+    written: Endpoint | None = None
+
+    @property
+    def label(self) -> str:
+        """The path as people read it: direct, derp, or none before any session."""
+        if math.isinf(self.last_handshake):
+            return "none"
+        return "direct" if self.path.direct else "derp"
+
+    @property
+    def pqc(self) -> str:
+        """verified, pending or classical."""
+        return PskState.PENDING.value if self.psk.state is PskState.INSTALLED else self.psk.state.value
+
+    def allowed_ips(self) -> list[str]:
+        """What the peer may send from."""
+        addresses = [f"{self.peer.tailnet_ip}/32"]
+        if self.peer.tailnet_ipv6:
+            addresses.append(f"{self.peer.tailnet_ipv6}/128")
+        return addresses
+
+    def introduce(self, random_bytes: Callable[[int], bytes]) -> PeerChange:
+        """Put the peer into WireGuard. Without an agreed key: a placeholder, and no address."""
+        agreed = self.psk.agreed
+        placeholder = None if agreed else random_bytes(PLACEHOLDER_BYTES)
+        return PeerChange(
+            self.keys.wireguard,
+            preshared_key=self.psk.psk if agreed else placeholder,
+            allowed_ips=self.allowed_ips() if agreed else [],
+            update_only=False,
+        )
+
+    def installed(self) -> PeerChange:
+        """Write the agreed key; it takes force at the next handshake."""
+        return PeerChange(self.keys.wireguard, preshared_key=self.psk.psk, allowed_ips=self.allowed_ips())
+
+    def steer(self, now: float) -> PeerChange | None:
+        """Write the endpoint where the path leads now, once this side may."""
+        target = self.path.direct or self.relay
+        if (
+            not self.psk.agreed
+            or target == self.written
+            or not self.starter.may_set(now, self.last_handshake)
+        ):
+            return None
+        self.written = target
+        return PeerChange(self.keys.wireguard, endpoint=target, keepalive_seconds=KEEPALIVE_SECONDS)
+
+    def observe(self, status: PeerStatus, now: float, wall: float) -> None:
+        """Take in what WireGuard says; wall is Unix time, the clock of its handshakes."""
+        if status.rx_bytes != self.status.rx_bytes:
+            self.received_at = now
+        self.status = status
+        if status.last_handshake:
+            self.last_handshake = now - max(0.0, wall - status.last_handshake)
+            self.psk.handshake(self.last_handshake)
+        if status.endpoint is not None:
+            self.path.roamed(None if status.endpoint == self.relay else status.endpoint, now)
+            self.written = status.endpoint

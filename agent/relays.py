@@ -1,0 +1,98 @@
+"""Links to relays: home, and the regions where peers are at home."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from relay.client import RelayClient
+from wire.netmap import RelayRegion
+
+logger = logging.getLogger("agent.relays")
+
+
+@dataclass(slots=True)
+class _Link:
+    region: RelayRegion
+    client: RelayClient
+    task: asyncio.Task[None]
+
+
+class Relays:
+    """Opens, keeps and closes links. receive gets (sender's key, segment, batch) of any of them."""
+
+    def __init__(
+        self,
+        *,
+        disco_private: bytes,
+        receive: Callable[[bytes, int, memoryview], None],
+        changed: Callable[[], None],
+        ca_file: str | None,
+        mark: int,
+    ) -> None:
+        self._disco_private, self._receive, self._changed = disco_private, receive, changed
+        self._ca_file, self._mark = ca_file, mark
+        self._links: dict[str, _Link] = {}
+        self._homes: dict[bytes, str] = {}
+        self.home: str | None = None
+        self.token: str | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether peers can reach us by our home relay."""
+        return self._usable(self.home) is not None
+
+    def use(self, regions: Iterable[RelayRegion], home: str | None, homes: dict[bytes, str | None]) -> None:
+        """Make links fit: homes is the home region of each peer by disco key."""
+        known = {region.region_code: region for region in regions}
+        self.home = home if home in known else None
+        self._homes = {key: code for key, code in homes.items() if code in known and code is not None}
+        wanted = set(self._homes.values()) | ({self.home} if self.home else set())
+        for code in [
+            code for code, link in self._links.items() if known.get(code) != link.region or code not in wanted
+        ]:
+            self._links.pop(code).task.cancel()
+        for code in wanted - self._links.keys():
+            self._links[code] = self._open(known[code])
+
+    def send(self, key: bytes, segment: int, payload: bytes) -> bool:
+        """Put a batch on the link where the holder of key listens, or on ours in need."""
+        client = self._usable(self._homes.get(key)) or self._usable(self.home)
+        return client.send(key, segment, payload) if client else False
+
+    async def close(self) -> None:
+        """Close every link."""
+        tasks = [link.task for link in self._links.values()]
+        self._links.clear()
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _usable(self, code: str | None) -> RelayClient | None:
+        link = self._links.get(code) if code else None
+        return link.client if link and link.client.connected else None
+
+    def _open(self, region: RelayRegion) -> _Link:
+        def state(connected: bool, reason: str | None) -> None:
+            if connected:
+                logger.info("relay %s connected", region.region_code)
+            else:
+                logger.warning("relay %s lost: %s", region.region_code, reason)
+            self._changed()
+
+        client = RelayClient(
+            host=region.hostname,
+            port=region.derp_port,
+            addresses=[address for address in (region.ipv4, region.ipv6) if address],
+            disco_private=self._disco_private,
+            token=lambda: self.token,
+            on_datagrams=self._receive,
+            on_state=state,
+            on_peer_gone=lambda key: None,
+            ca_file=self._ca_file,
+            mark=self._mark,
+        )
+        return _Link(region, client, asyncio.create_task(client.run(), name=f"relay-{region.region_code}"))

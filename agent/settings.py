@@ -1,0 +1,87 @@
+"""Where this process finds its files and its control plane; the environment is read here only."""
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from agent.errors import AgentError
+
+DEFAULT_API_URL = "https://login.quickztna.com"
+DEFAULT_INTERFACE = "ztna0"
+LOG_LEVELS = ("debug", "info", "warn", "error")
+_INTERFACE_MAX = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Directories and overrides of one profile."""
+
+    directory: Path
+    api_url: str | None
+    ca_file: str | None
+    interface: str
+    auth_key: str | None
+    log_level: str
+
+    @property
+    def socket(self) -> Path:
+        """The daemon's socket: one for each state directory, in a short path (108 bytes at most)."""
+        digest = hashlib.sha256(str(self.directory).encode()).hexdigest()[:12]
+        if os.geteuid() == 0:
+            return Path("/run/quickztna") / f"{digest}.sock"
+        runtime = os.environ.get("XDG_RUNTIME_DIR") or str(self.directory)
+        return Path(runtime) / f"quickztna-{digest}.sock"
+
+    @property
+    def pid_file(self) -> Path:
+        """Holds the daemon's process id."""
+        return self.directory / "ztna.pid"
+
+    @property
+    def log_file(self) -> Path:
+        """The daemon's log."""
+        return self.directory / "ztna.log"
+
+
+def load(log_level: str | None = None) -> Settings:
+    """Settings from the environment; AgentError names what is wrong."""
+    interface = os.environ.get("QUICKZTNA_INTERFACE") or DEFAULT_INTERFACE
+    if not 1 <= len(interface) <= _INTERFACE_MAX or not interface.replace("-", "").isalnum():
+        raise AgentError(
+            "INVALID_INPUT", f"QUICKZTNA_INTERFACE must be 1 to {_INTERFACE_MAX} letters, digits and hyphens"
+        )
+    level = log_level or os.environ.get("QUICKZTNA_LOG_LEVEL") or "info"
+    if level not in LOG_LEVELS:
+        raise AgentError("INVALID_INPUT", f"log level must be one of {', '.join(LOG_LEVELS)}")
+    directory = os.environ.get("QUICKZTNA_CONFIG_DIR") or str(_default_directory())
+    return Settings(
+        directory=Path(directory).expanduser().absolute(),
+        api_url=os.environ.get("ZTNA_API_URL") or None,
+        ca_file=os.environ.get("QUICKZTNA_CA_FILE") or None,
+        interface=interface,
+        auth_key=os.environ.get("ZTNA_AUTH_KEY") or None,
+        log_level=level,
+    )
+
+
+def check_api_url(url: str) -> str:
+    """The address of a control plane without a trailing slash; plain HTTP on loopback only."""
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise AgentError("INVALID_INPUT", f"{url!r} is not the address of a control plane (https://host)")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise AgentError("INVALID_INPUT", "the control plane must be reached by https://")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def platform_name() -> str:
+    """linux, macos or windows."""
+    return {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
+
+
+def _default_directory() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return Path(base) / "ztna" if base else Path.home() / ".config" / "ztna"
