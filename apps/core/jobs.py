@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from celery import shared_task
 from django.core.cache import cache
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.utils import timezone
 from prometheus_client import Counter, Histogram
 
@@ -60,7 +60,7 @@ def _run_locked(name: str, work: Work) -> dict[str, int]:
         RUNS.labels(name, "skipped").inc()
         return {}
     started, begun = timezone.now(), time.monotonic()
-    close_old_connections()
+    _drop_stale_connections()
     try:
         counts = work()
     except Exception as error:
@@ -77,7 +77,7 @@ def _run_locked(name: str, work: Work) -> dict[str, int]:
         SECONDS.labels(name).observe(time.monotonic() - begun)
         if cache.get(lock) == owner:
             cache.delete(lock)
-        close_old_connections()
+        _drop_stale_connections()
 
 
 def _record(name: str, started: object, outcome: str, counts: dict[str, int], error: str) -> None:
@@ -91,3 +91,9 @@ def _record(name: str, started: object, outcome: str, counts: dict[str, int], er
     )
     if outcome == "failed":
         RUNS.labels(name, "failed").inc()
+
+
+def _drop_stale_connections() -> None:
+    """A worker's thread lives longer than its connections; a caller's transaction keeps its own."""
+    if not connection.in_atomic_block:
+        close_old_connections()

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from apps.core.clock import rfc3339
-from apps.machines.changes import map_version
+from apps.machines.changes import map_version, stored_version
 from apps.machines.errors import InvalidNodeKey
 from apps.machines.netmap import full_map
 from apps.machines.nodes import Node
@@ -25,7 +25,8 @@ def heartbeat_answer(node: Node, report: Report) -> dict[str, Any]:
     if report.netmap_version == version:
         # A pending order has raised no version: its agent was nudged, and asks without one.
         return {"status": node.status, "same": True, "netmap_version": version, "server_time": now}
-    return {**map_document(node, version), "netmap_version": version, "server_time": now}
+    document = map_document(node, stored_version(node.org_id))
+    return {**document, "netmap_version": document["version"], "server_time": now}
 
 
 def map_document(node: Node, version: int) -> dict[str, Any]:

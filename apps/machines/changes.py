@@ -1,10 +1,10 @@
 """`touch`: the one door through which a change of machines becomes a new version of the map."""
 
 import logging
+import time
 import uuid
 from collections.abc import Iterable
 
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F
 from redis.exceptions import RedisError
@@ -16,9 +16,11 @@ from apps.machines.nodes import refresh_nodes
 from apps.orgs.models import Organization
 
 logger = logging.getLogger("quickztna.netmap")
-VERSION_KEPT_SECONDS = 5
+RECENT_SECONDS = 1.0
 # Stands for "all that the map is made of, not only machines".
 EVERYTHING = uuid.UUID(int=0)
+# organisation -> (version, when it was read)
+_recent: dict[uuid.UUID, tuple[int, float]] = {}
 
 
 def touch(
@@ -58,11 +60,12 @@ def _raise(
 
 
 def map_version(org_id: uuid.UUID) -> int:
-    """The version of the organisation's map, a moment old at most."""
-    version = cache.get(_version_key(org_id))
-    if version is None:
+    """The version of the organisation's map, a second old at most: enough to say "same"."""
+    version, read_at = _recent.get(org_id, (0, 0.0))
+    now = time.monotonic()
+    if now - read_at > RECENT_SECONDS:
         version = stored_version(org_id)
-        cache.add(_version_key(org_id), version, timeout=VERSION_KEPT_SECONDS)
+        _recent[org_id] = version, now
     return version
 
 
@@ -89,9 +92,9 @@ def nudge(machine: Machine, what: str, *, peer: Machine | None = None) -> None:
 
 
 def _announce(org_id: uuid.UUID, version: int, changed: list[uuid.UUID], dead_keys: list[str]) -> None:
+    _recent.pop(org_id, None)
     try:
         refresh_nodes(org_id, changed, dead_keys)
-        cache.delete(_version_key(org_id))
     except (RedisError, OSError):
         # The change is committed; caches lapse by themselves within minutes.
         logger.exception("caches not refreshed", extra={"org": str(org_id)})
@@ -103,7 +106,3 @@ def _send(group: str, message: dict[str, object]) -> None:
         send_to_group(group, message)
     except (RedisError, OSError):
         logger.exception("agents not told; their next heartbeat catches up", extra={"group": group})
-
-
-def _version_key(org_id: uuid.UUID) -> str:
-    return f"netmap:{org_id}:version"

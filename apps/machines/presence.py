@@ -17,6 +17,13 @@ from wire.numbers import OFFLINE_AFTER_SECONDS
 SEEN, DIRTY, NETWORK = "presence:seen", "presence:dirty", "presence:network"
 
 
+PUT = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[3], ARGV[1], ARGV[3]) end
+"""
+
+
 class Sighting(NamedTuple):
     """When a machine was last heard (Unix time), and what it measured of its network since the last drain."""
 
@@ -66,12 +73,8 @@ class _Redis:
         return get_redis_connection("default")
 
     def put(self, machine_id: str, at: str, network: str | None) -> None:
-        pipe = self._connection.pipeline(transaction=False)
-        pipe.hset(SEEN, machine_id, at)
-        pipe.hset(DIRTY, machine_id, at)
-        if network is not None:
-            pipe.hset(NETWORK, machine_id, network)
-        pipe.execute()
+        # One short script: a pipeline costs the client three times as much.
+        self._connection.execute_command("EVAL", PUT, 3, SEEN, DIRTY, NETWORK, machine_id, at, network or "")
 
     def seen(self, machine_ids: list[str]) -> list[str | None]:
         return [value and value.decode() for value in self._connection.hmget(SEEN, machine_ids)]

@@ -63,10 +63,11 @@ def api_urlpatterns() -> list[Any]:
 def _routes() -> Iterator[tuple[str, Any]]:
     from apps.core.api.views import TopicView
 
-    for name, view in _tables.items():
-        yield f"db/{name}", view.as_view()
+    # Heartbeats are among these, and a URL is sought from the top.
     for route, view in _calls.items():
         yield route, view.as_view()
+    for name, view in _tables.items():
+        yield f"db/{name}", view.as_view()
     for topic in _topics:
         if topic not in _calls:
             view = type("TopicView", (TopicView,), {"topic": topic})
@@ -77,6 +78,6 @@ def _routes() -> Iterator[tuple[str, Any]]:
 
 
 def _both_slashes(routes: Iterator[tuple[str, Any]]) -> Iterator[Any]:
-    for route, view in routes:
-        yield path(route, view)
-        yield path(f"{route}/", view)
+    known = list(routes)
+    yield from (path(route, view) for route, view in known)
+    yield from (path(f"{route}/", view) for route, view in known)

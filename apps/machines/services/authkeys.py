@@ -45,7 +45,7 @@ def create_auth_key(
     """
     given = parse_tags(tags) if tags else None
     allowed = parse_tags(allowed_tags) if allowed_tags else given
-    secret = new_secret(PREFIX)
+    secret, now = new_secret(PREFIX), timezone.now()
     with transaction.atomic():
         key = AuthKey.objects.create_in(
             org,
@@ -60,7 +60,8 @@ def create_auth_key(
             allowed_tags=allowed,
             allowed_cidrs=_networks(allowed_cidrs),
             max_uses=max_uses,
-            expires_at=timezone.now() + _life(expiry_days, expires_in),
+            created_at=now,
+            expires_at=now + _life(expiry_days, expires_in),
             created_by_id=actor.user_id,
         )
         _tell(key, "INSERT", name=name)

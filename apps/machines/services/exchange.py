@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.core.errors import InvalidState, NotFound
 from apps.core.realtime import publish
 from apps.machines import netmap
-from apps.machines.changes import map_version, nudge
+from apps.machines.changes import nudge, stored_version
 from apps.machines.errors import InvalidSignature
 from apps.machines.keys import raw_key, verify
 from apps.machines.models import KeyExchange, Machine
@@ -127,7 +127,7 @@ def transcript_of(exchange: KeyExchange) -> bytes:
 
 def _pair(node: Node, peer_machine_id: Any) -> tuple[Machine, Machine]:
     """(this machine, its peer) if the map shows the one to the other."""
-    nodes = feed_of(node.org_id).at_least(map_version(node.org_id)).nodes
+    nodes = feed_of(node.org_id).at_least(stored_version(node.org_id)).nodes
     own, peer = nodes.get(str(node.pk)), nodes.get(str(peer_machine_id))
     if own is None or peer is None or not netmap.visible_to(own, peer, time.time()):
         raise NotFound()
