@@ -13,10 +13,12 @@ from apps.core.api.tables import TableView
 from apps.core.api.views import ActionView, Answer, Call, CallView, Operation, parse_id
 from apps.core.errors import Forbidden, NotFound
 from apps.machines.tokens import relay_token
-from apps.relays import services
+from apps.relays import health, services
 from apps.relays.models import DerpRegion
 from apps.relays.regions import regions_of, relay_map
+from wire.netmap import RelayRegion
 from wire.numbers import RELAY_TOKEN_SECONDS
+from wire.relay import PROBE_PATH
 
 
 def _map(call: Call) -> Any:
@@ -44,6 +46,55 @@ def _asking_org(call: Call) -> Any:
 class DerpMap(CallView):
     path = "derp-map"
     calls = {"GET": Operation("derp-map", "P", _map)}
+
+
+def _health(call: Call) -> dict[str, Any]:
+    regions = regions_of(None)
+    found = health.probe_all(regions, private=True)
+    lines = [
+        {
+            "code": region.region_code,
+            "name": region.region_name,
+            "healthy": found[region.region_code]["healthy"],
+            "checked_at": found[region.region_code]["checked_at"],
+        }
+        for region in regions
+    ]
+    return {"status": health.judged(found)["status"], "regions": lines}
+
+
+def _org_health(call: Call) -> dict[str, Any]:
+    regions = regions_of(call.org.pk)
+    # Built-in ones are the operator's word and may lie in his network; an organisation's own may not.
+    own = DerpRegion.objects.for_org(call.org).filter(enabled=True).exists()
+    found = health.probe_all(regions, private=not own)
+    shown = [_described(region) for region in regions]
+    return {
+        **health.judged(found),
+        "derp_server": regions[0].hostname if regions else None,
+        "region_health": [{**line, **found[line["region_code"]]} for line in shown],
+        "regions": shown,
+    }
+
+
+def _described(region: RelayRegion) -> dict[str, Any]:
+    return {
+        "region_code": region.region_code,
+        "region_name": region.region_name,
+        "hostname": region.hostname,
+        "stun_port": region.stun_port,
+        "derp_port": region.derp_port,
+        "stun_endpoint": f"{region.hostname}:{region.stun_port}",
+        "derp_endpoint": f"https://{region.hostname}:{region.derp_port}{PROBE_PATH}",
+    }
+
+
+class DerpHealth(CallView):
+    path = "derp-health"
+    calls = {
+        "GET": Operation("derp-health", "P", _health),
+        "POST": Operation("derp-health-org", "M", _org_health, scope="machines:read"),
+    }
 
 
 class TokenInput(serializers.Serializer):
