@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { makeQueryClient } from "@/api/query-client";
 import { ErrorState } from "@/components/states";
 import { Toaster } from "@/components/ui/toast";
+import { parseSearch, stringifySearch } from "@/lib/search-params";
 import { followSystemTheme } from "@/lib/theme";
 import { routeTree } from "./routeTree.gen";
 import "./styles.css";
@@ -13,6 +14,8 @@ const queryClient = makeQueryClient();
 const router = createRouter({
   routeTree,
   context: { queryClient },
+  parseSearch,
+  stringifySearch,
   defaultPreload: "intent",
   defaultPreloadStaleTime: 0,
   defaultErrorComponent: ({ error, reset }) => <ErrorState error={error} onRetry={reset} />,

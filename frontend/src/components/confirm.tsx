@@ -23,6 +23,7 @@ export function Confirm({ title, children, action, danger = true, typed, onConfi
 
   async function confirm() {
     setBusy(true);
+    setFailure(null);
     try {
       await onConfirm();
       onClose();

@@ -4,6 +4,7 @@ import { toCsv } from "./csv";
 import { initials } from "./initials";
 import { listOf } from "./list";
 import { safeRedirect } from "./redirect";
+import { parseSearch, stringifySearch } from "./search-params";
 import { ago, daysUntil, freshness, localMidnight, localTime, plural, utcTime } from "./time";
 
 const now = Date.parse("2026-11-23T12:00:00Z");
@@ -80,6 +81,17 @@ describe("safeRedirect()", () => {
     ["/auth?redirect=/auth", "/dashboard"],
   ])("takes %s to %s", (target, expected) => {
     expect(safeRedirect(target, origin)).toBe(expected);
+  });
+});
+
+describe("search parameters", () => {
+  it("stay the texts they are, whatever they look like", () => {
+    const search = { cli_state: "12e45", q: "100", tab: "true", name: 'a&b="c"' };
+    expect(parseSearch(stringifySearch(search))).toEqual(search);
+  });
+
+  it("leave out what is not set", () => {
+    expect([stringifySearch({ q: undefined }), stringifySearch({ q: undefined, page: 2 })]).toEqual(["", "?page=2"]);
   });
 });
 

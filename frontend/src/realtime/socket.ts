@@ -17,7 +17,8 @@ type ServerMessage =
 
 const PING_MS = 30_000;
 const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 30_000;
+// A page must be true again within ten seconds of the control plane coming back.
+const LONGEST_WAIT_MS = 8_000;
 const CREDENTIAL_REFUSED = 4001;
 const NO_LONGER_MEMBER = 4003;
 
@@ -81,7 +82,8 @@ export class RealtimeSocket {
 
   private async connect(): Promise<void> {
     const { run } = this;
-    this.handlers.onState("connecting");
+    // Between attempts the page keeps saying that it is not live.
+    if (this.attempt === 0) this.handlers.onState("connecting");
     const token = await freshToken().catch(() => null);
     if (run !== this.run) return;
     if (token === null) {

@@ -2,6 +2,7 @@ import { createFileRoute, redirect } from "@tanstack/react-router";
 import { hasSession } from "@/api/has-session";
 import { SignInPage, type SignInTab } from "@/features/auth/sign-in-page";
 import { safeRedirect } from "@/lib/redirect";
+import { textParam } from "@/lib/search-params";
 
 interface Search {
   redirect?: string;
@@ -10,7 +11,7 @@ interface Search {
 
 export const Route = createFileRoute("/auth")({
   validateSearch: (search: Record<string, unknown>): Search => ({
-    redirect: typeof search.redirect === "string" ? search.redirect : undefined,
+    redirect: textParam(search.redirect),
     tab: search.tab === "sign-up" ? "sign-up" : undefined,
   }),
   beforeLoad: async ({ search }) => {

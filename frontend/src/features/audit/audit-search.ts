@@ -1,3 +1,4 @@
+import { textParam } from "@/lib/search-params";
 import { localMidnight } from "@/lib/time";
 
 export type Period = "today" | "7d" | "30d" | "90d";
@@ -24,11 +25,11 @@ const daysBack: Record<Period, number> = { today: 0, "7d": 7, "30d": 30, "90d": 
 export function readAuditSearch(search: Record<string, unknown>): AuditSearch {
   const page = Number(search.page);
   return {
-    q: textOf(search.q),
+    q: textParam(search.q),
     period: typeof search.period === "string" && Object.hasOwn(periods, search.period) ? (search.period as Period) : undefined,
-    type: textOf(search.type),
-    category: textOf(search.category),
-    resource: textOf(search.resource),
+    type: textParam(search.type),
+    category: textParam(search.category),
+    resource: textParam(search.resource),
     page: Number.isInteger(page) && page > 0 ? page : undefined,
   };
 }
@@ -48,9 +49,4 @@ export function requestOf({ q, period, type, category, resource, page }: AuditSe
     date_from: period && localMidnight(now, daysBack[period]),
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
-function textOf(value: unknown): string | undefined {
-  const text = typeof value === "number" || typeof value === "string" ? String(value).trim() : "";
-  return text || undefined;
 }

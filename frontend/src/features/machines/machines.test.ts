@@ -10,7 +10,7 @@ const now = Date.parse("2026-11-23T12:00:00Z");
 
 describe("readMachineSearch()", () => {
   it("keeps what it knows and drops what it does not", () => {
-    expect(readMachineSearch({ tab: "pending", q: 100, status: "online", os: "beos", sort: "id;drop", dir: "desc", x: 1 })).toEqual({
+    expect(readMachineSearch({ tab: "pending", q: "100", status: "online", os: "beos", sort: "id;drop", dir: "desc", x: 1 })).toEqual({
       tab: "pending",
       q: "100",
       status: "online",

@@ -1,5 +1,6 @@
 import { createFileRoute } from "@tanstack/react-router";
 import { CliPage } from "@/features/auth/cli-page";
+import { textParam } from "@/lib/search-params";
 
 interface Search {
   cli_state?: string;
@@ -7,12 +8,10 @@ interface Search {
   port?: number;
 }
 
-const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) : undefined);
-
 export const Route = createFileRoute("/_signed-in/auth/cli")({
   validateSearch: (search: Record<string, unknown>): Search => ({
-    cli_state: text(search.cli_state),
-    code_challenge: text(search.code_challenge),
+    cli_state: textParam(search.cli_state),
+    code_challenge: textParam(search.code_challenge),
     port: Number(search.port) || undefined,
   }),
   component: Cli,

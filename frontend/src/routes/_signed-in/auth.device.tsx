@@ -1,9 +1,10 @@
 import { createFileRoute } from "@tanstack/react-router";
 import { DevicePage } from "@/features/auth/device-page";
+import { textParam } from "@/lib/search-params";
 
 export const Route = createFileRoute("/_signed-in/auth/device")({
   validateSearch: (search: Record<string, unknown>): { code?: string } => ({
-    code: typeof search.code === "string" || typeof search.code === "number" ? String(search.code) : undefined,
+    code: textParam(search.code),
   }),
   component: Device,
 });

@@ -35,10 +35,10 @@ export function DashboardPage() {
     >
       <QueryView query={stats} skeleton={<DashboardSkeleton />}>
         {(data) => (
-          <div className="grid grid-cols-1 gap-4">
+          <div className="grid gap-4">
             <Warnings stats={data} />
             {guide.shown && <Guide onSkip={() => guide.show(false)} />}
-            <div className="grid grid-cols-1 gap-4 md:grid-cols-2 xl:grid-cols-4">
+            <div className="grid gap-4 md:grid-cols-2 xl:grid-cols-4">
               <NetworkStatusCard stats={data} />
               <ConfigurationCard stats={data} />
               <ActiveMachinesCard />

@@ -27,7 +27,7 @@ export function Guide({ onSkip }: { onSkip: () => void }) {
         </Button>
       }
     >
-      <ol className="mt-1 grid grid-cols-1 gap-x-8 gap-y-6 lg:grid-cols-2">
+      <ol className="mt-1 grid gap-x-8 gap-y-6 lg:grid-cols-2">
         <Step number={1} title="Organization" done>
           <p className="text-muted">
             You are in <strong className="font-medium text-ink">{org.name}</strong>. Its machines are named <span className="font-mono text-[0.82rem]">host.{org.slug}.zt.net</span>.
@@ -37,7 +37,7 @@ export function Guide({ onSkip }: { onSkip: () => void }) {
           <Install />
         </Step>
         <Step number={3} title="Connect">
-          <div className="grid grid-cols-1 gap-2">
+          <div className="grid gap-2">
             <Command text={`sudo ztna login --api-url ${location.origin}`} />
             <Command text="sudo ztna up --daemon" />
           </div>
@@ -91,7 +91,7 @@ function Step({ number, title, done, children }: { number: number; title: string
 function Install() {
   const [platform, setPlatform] = useState<Platform>(() => visitorPlatform(navigator.userAgent));
   return (
-    <div className="grid grid-cols-1 gap-2">
+    <div className="grid gap-2">
       <select aria-label="Platform" className="field w-auto justify-self-start" value={platform} onChange={(event) => setPlatform(event.target.value as Platform)}>
         {Object.entries(installCommands).map(([key, { label }]) => (
           <option key={key} value={key}>

@@ -48,13 +48,13 @@ function Found({ machine }: { machine: Machine }) {
       actions={<MachineActions machine={machine} />}
       back={<BackLink />}
     >
-      <div className="grid grid-cols-1 gap-4 lg:grid-cols-2 xl:grid-cols-3">
+      <div className="grid gap-4 lg:grid-cols-2 xl:grid-cols-3">
         <DetailsCard machine={machine} keyExpiryDays={settings.data?.key_expiry_days} />
-        <div className="grid grid-cols-1 content-start gap-4">
+        <div className="grid content-start gap-4">
           <AddressesCard machine={machine} />
           <SettingsCard machine={machine} />
         </div>
-        <div className="grid grid-cols-1 content-start gap-4 lg:col-span-2 lg:grid-cols-2 xl:col-span-1 xl:grid-cols-1">
+        <div className="grid content-start gap-4 lg:col-span-2 lg:grid-cols-2 xl:col-span-1 xl:grid-cols-1">
           <ConnectionCard machine={machine} />
           <AttributesCard machine={machine} />
         </div>

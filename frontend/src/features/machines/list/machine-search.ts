@@ -1,4 +1,5 @@
 import type { MachineStatus } from "@/api/tables";
+import { textParam } from "@/lib/search-params";
 
 export type MachineTab = "all" | "pending";
 export type MachineSort = "name" | "tailnet_ip" | "os" | "status" | "last_seen";
@@ -21,10 +22,10 @@ export const systems = { linux: "Linux", macos: "macOS", windows: "Windows", ios
 export function readMachineSearch(search: Record<string, unknown>): MachineSearch {
   return {
     tab: search.tab === "pending" ? "pending" : undefined,
-    q: textOf(search.q),
+    q: textParam(search.q),
     status: oneOf(statuses, search.status) as MachineStatus | undefined,
     os: oneOf(Object.keys(systems), search.os),
-    tag: textOf(search.tag),
+    tag: textParam(search.tag),
     sort: oneOf(sorts, search.sort) as MachineSort | undefined,
     dir: search.dir === "desc" ? "desc" : undefined,
   };
@@ -32,12 +33,6 @@ export function readMachineSearch(search: Record<string, unknown>): MachineSearc
 
 export function isNarrowed({ q, status, os, tag }: MachineSearch): boolean {
   return [q, status, os, tag].some((filter) => filter !== undefined);
-}
-
-// The router reads numbers out of the URL; a search for 100 is still text.
-function textOf(value: unknown): string | undefined {
-  const text = typeof value === "number" || typeof value === "string" ? String(value).trim() : "";
-  return text || undefined;
 }
 
 function oneOf(values: readonly string[], value: unknown): string | undefined {

@@ -123,7 +123,7 @@ function AllMachines({ search, onSearch, pending }: Props & { pending: Machine[]
             onNearEnd={fetchMore}
           />
           <p className="mt-2.5 text-[0.83rem] text-muted" aria-live="polite">
-            {isNarrowed(search) && `${plural(query.data.pages[0]?.total ?? rows.length, "machine")} match`}
+            {isNarrowed(search) && `${plural(query.data.pages[0]?.total ?? rows.length, "machine")} found`}
             {isFetchingNextPage && " Loading more"}
           </p>
         </>

@@ -53,7 +53,7 @@ export function UsersPage() {
     >
       <QueryView query={members} skeleton={<SkeletonLines count={5} />}>
         {(rows) => (
-          <div className="grid grid-cols-1 gap-5">
+          <div className="grid gap-5">
             {invitations.data && waiting > 0 && <InvitationsCard invitations={invitations.data} />}
             <MembersTable members={rows} />
           </div>
