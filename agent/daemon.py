@@ -19,10 +19,10 @@ from agent.io.control import ControlClient, tls_context
 from agent.io.ipc import IpcServer
 from agent.io.journal import Journal
 from agent.io.link import AgentLink
-from agent.io.ping import echo
 from agent.io.port import SharedPort
 from agent.io.stun import StunClient
 from agent.keys import MachineKeys
+from agent.latency import measure_relayed
 from agent.network import Network
 from agent.platform import Platform
 from agent.relays import Relays
@@ -44,8 +44,6 @@ SETTLING_SECONDS = 0.1
 GOODBYE_SECONDS = 2.0
 # Addresses come and go in bursts while a network changes.
 NETWORK_SETTLES_SECONDS = 0.3
-LATENCY_SECONDS = 30.0
-LATENCY_PEERS = 32
 
 
 class Daemon:
@@ -176,7 +174,7 @@ class Daemon:
             self.exchanges.run(),
             self._tick(),
             self._heartbeat_without_link(),
-            self._measure(),
+            measure_relayed(self.network, self.latencies_ms),
         ]
         tasks = [asyncio.create_task(part) for part in work]
         stopping = asyncio.create_task(self._stop.wait())
@@ -265,35 +263,9 @@ class Daemon:
             except (AgentError, WireError) as error:
                 logger.debug("heartbeat failed: %s", error)
 
-    async def _measure(self) -> None:
-        """Latency of relayed peers, which no probe of the direct path can tell."""
-        while True:
-            await asyncio.sleep(LATENCY_SECONDS)
-            relayed = [
-                link for link in self.network.links.values() if link.label == "derp" and link.peer.online
-            ]
-            for link in relayed[:LATENCY_PEERS]:
-                with contextlib.suppress(OSError):
-                    answer = await echo(link.peer.tailnet_ip, timeout_seconds=2)
-                    if answer is not None:
-                        self.latencies_ms[link.peer.machine_id] = round(answer, 2)
-
     def heartbeat(self) -> dict[str, Any]:
         """What a heartbeat carries."""
-        found = self.discovery.latest
-        return {
-            "status": "online",
-            "endpoints": [str(endpoint) for endpoint in found.endpoints],
-            "derp_region": self.relays.home,
-            "derp_latencies": found.latencies_ms,
-            "connectivity": {
-                "udp": found.udp,
-                "ipv6": any(":" in endpoint.host for endpoint in found.endpoints),
-                "mapping_varies": found.mapping_varies,
-                "preferred_derp": self.relays.home,
-            },
-            "paths": report.heartbeat_paths(self.network, self.latencies_ms),
-        }
+        return report.heartbeat(self.network, self.discovery.latest, self.relays.home, self.latencies_ms)
 
     def on_link(self, connected: bool, reason: str | None) -> None:
         """The control plane link came up or went down; tunnels do not care."""

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from agent.clock import rfc3339
+from agent.discovery import Findings
 from agent.network import Network
 from agent.peering import PeerLink
 from wire.netmap import Netmap, Peer
@@ -76,6 +77,25 @@ def heartbeat_paths(network: Network, latencies_ms: dict[str, float]) -> list[di
         }
         for link in list(network.links.values())[:MAX_PATHS]
     ]
+
+
+def heartbeat(
+    network: Network, found: Findings, home: str | None, latencies_ms: dict[str, float]
+) -> dict[str, Any]:
+    """A sign of life with what changed since: addresses, regions, paths."""
+    return {
+        "status": "online",
+        "endpoints": [str(endpoint) for endpoint in found.endpoints],
+        "derp_region": home,
+        "derp_latencies": found.latencies_ms,
+        "connectivity": {
+            "udp": found.udp,
+            "ipv6": any(":" in endpoint.host for endpoint in found.endpoints),
+            "mapping_varies": found.mapping_varies,
+            "preferred_derp": home,
+        },
+        "paths": heartbeat_paths(network, latencies_ms),
+    }
 
 
 def latency(link: PeerLink, latencies_ms: dict[str, float]) -> float | None:

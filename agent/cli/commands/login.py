@@ -129,7 +129,7 @@ def _machine(context: Context, key: str | None, api_url: str | None, as_json: bo
                 "org": {
                     "id": machine.org_id,
                     "slug": None,
-                    "domain": machine.magicdns_name.partition(".")[2],
+                    "domain": domain,
                 },
                 "machine": {**described, "tags": tags},
                 "expires_in": None,
