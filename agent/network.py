@@ -57,6 +57,7 @@ class Network:
         self.refused: dict[str, str] = {}
         self._by_disco: dict[bytes, PeerLink] = {}
         self._own_endpoints: tuple[Endpoint, ...] = ()
+        self._relay_up = False
         saved = store.load_json(PEERS_FILE) or {}
         self._pins = {
             key: Pin(str(pin["identity"]), bool(pin["hybrid"])) for key, pin in saved.get("pins", {}).items()
@@ -102,7 +103,8 @@ class Network:
         self.flush(now)
 
     def relay_connected(self, now: float) -> None:
-        """Peers can be asked to probe now."""
+        """Peers can be reached, and asked to probe, from now on."""
+        self._relay_up = True
         for link in self.links.values():
             link.path.probe(now)
         self.flush(now)
@@ -189,7 +191,7 @@ class Network:
                 case Move(endpoint):
                     logger.info("path peer=%s to=%s", link.peer.name, endpoint or "relay")
                     link.starter.moved(now, link.last_handshake)
-        change = link.steer(now)
+        change = link.steer(now, relay_up=self._relay_up)
         if change is not None:
             self.wireguard.apply([change])
 

@@ -28,7 +28,6 @@ class PeerLink:
     relay: Endpoint
     status: PeerStatus = field(default_factory=lambda: PeerStatus(None, 0.0, 0, 0))
     last_handshake: float = -math.inf
-    received_at: float = -math.inf
     written: Endpoint | None = None
 
     @property
@@ -51,13 +50,17 @@ class PeerLink:
         return addresses
 
     def introduce(self, random_bytes: Callable[[int], bytes]) -> PeerChange:
-        """Put the peer into WireGuard. Without an agreed key: a placeholder, and no address."""
+        """Put the peer into WireGuard, with a placeholder for a key that is not agreed yet.
+
+        It has no addresses before there is a way to it: traffic would start a handshake that goes
+        nowhere, and the next one comes 5 s later.
+        """
         agreed = self.psk.agreed
         placeholder = None if agreed else random_bytes(PLACEHOLDER_BYTES)
         return PeerChange(
             self.keys.wireguard,
             preshared_key=self.psk.psk if agreed else placeholder,
-            allowed_ips=self.allowed_ips() if agreed else [],
+            allowed_ips=[],
             update_only=False,
         )
 
@@ -65,26 +68,28 @@ class PeerLink:
         """Write the agreed key; it takes force at the next handshake."""
         return PeerChange(self.keys.wireguard, preshared_key=self.psk.psk, allowed_ips=self.allowed_ips())
 
-    def steer(self, now: float) -> PeerChange | None:
-        """Write the endpoint where the path leads now, once this side may."""
+    def steer(self, now: float, *, relay_up: bool) -> PeerChange | None:
+        """Write the endpoint where the path leads now, once there is a way and this side may."""
         target = self.path.direct or self.relay
-        if (
-            not self.psk.agreed
-            or target == self.written
-            or not self.starter.may_set(now, self.last_handshake)
-        ):
+        if not self.psk.agreed or target == self.written or not (relay_up or self.path.direct):
             return None
-        self.written = target
-        return PeerChange(self.keys.wireguard, endpoint=target, keepalive_seconds=KEEPALIVE_SECONDS)
+        if not self.starter.may_set(now, self.last_handshake):
+            return None
+        first, self.written = self.written is None, target
+        return PeerChange(
+            self.keys.wireguard,
+            endpoint=target,
+            keepalive_seconds=KEEPALIVE_SECONDS,
+            allowed_ips=self.allowed_ips() if first else None,
+        )
 
     def observe(self, status: PeerStatus, now: float, wall: float) -> None:
         """Take in what WireGuard says; wall is Unix time, the clock of its handshakes."""
-        if status.rx_bytes != self.status.rx_bytes:
-            self.received_at = now
         self.status = status
         if status.last_handshake:
             self.last_handshake = now - max(0.0, wall - status.last_handshake)
             self.psk.handshake(self.last_handshake)
         if status.endpoint is not None:
             self.path.roamed(None if status.endpoint == self.relay else status.endpoint, now)
-            self.written = status.endpoint
+            # Before the first steering WireGuard knows the address only by the peer's own handshake.
+            self.written = status.endpoint if self.written else None

@@ -31,8 +31,19 @@ COMMANDS = {
 ALIASES = {"connect": "up", "disconnect": "down"}
 
 
+class ReaderGone(Exception):
+    """Standard output was closed (`| head`); click itself would make that a failure."""
+
+
 class LazyGroup(click.Group):
     """Imports a command when it is used."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of a first session."""
@@ -121,7 +132,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         status = EXIT_FAILED
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (ReaderGone, BrokenPipeError):
         status = 0
     except OSError as error:
         print_error("SYSTEM_ERROR", str(error), as_json)

@@ -221,7 +221,9 @@ def test_paths_end_direct_whenever_direct_works_at_last(seed, delay, cuts, relay
 
 
 @settings(max_examples=60, deadline=None)
-@given(events=st.lists(st.tuples(st.sampled_from("pqcrlts"), st.integers(0, 5), st.floats(0, 5)), max_size=60))
+@given(
+    events=st.lists(st.tuples(st.sampled_from("pqcrlts"), st.integers(0, 5), st.floats(0, 5)), max_size=60)
+)
 def test_no_order_of_events_breaks_a_path(events):
     path = PeerPath(own_wireguard=KEYS["a"], random_bytes=random.Random(2).randbytes)
     places = [Endpoint("192.0.2.3", 1 + number) for number in range(6)]

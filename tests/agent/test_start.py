@@ -1,0 +1,90 @@
+"""Who starts a handshake, which region is home, and what a sealed packet is worth."""
+
+import math
+import random
+
+import pytest
+
+from agent.engine.disco import Sealer
+from agent.engine.regions import HomeRegion
+from agent.engine.start import FIRST_WAIT_SECONDS, MOVE_WAIT_SECONDS, Starter
+from wire.binary import Endpoint
+from wire.disco import CallMeMaybe, Ping
+
+NEVER = -math.inf
+
+
+def test_the_initiator_starts_at_once_and_the_other_waits():
+    first, second = Starter(initiator=True), Starter(initiator=False)
+    for each in (first, second):
+        assert not each.may_set(100.0, NEVER)
+        each.agreed(100.0)
+    assert first.may_set(100.0, NEVER)
+    assert not second.may_set(100.0 + FIRST_WAIT_SECONDS - 0.01, NEVER)
+    assert second.next_timeout(100.0) == 100.0 + FIRST_WAIT_SECONDS
+    assert second.may_set(100.0 + FIRST_WAIT_SECONDS, NEVER)
+
+
+def test_a_session_lets_both_move_at_once_and_its_absence_makes_one_wait():
+    starter = Starter(initiator=False)
+    starter.agreed(0.0)
+    starter.moved(50.0, NEVER)
+    assert not starter.may_set(50.0 + MOVE_WAIT_SECONDS - 0.01, NEVER)
+    assert starter.may_set(50.0, last_handshake=49.0)
+    assert starter.may_set(50.0 + MOVE_WAIT_SECONDS, NEVER)
+
+
+def test_home_moves_only_for_a_clear_and_lasting_gain():
+    home, known = HomeRegion(), {"a": 10, "b": 20}
+    assert home.survey({"a": 50.0, "b": 90.0}, known) == "a"
+    assert home.survey({"a": 50.0, "b": 45.0}, known) == "a"
+    assert home.survey({"a": 50.0, "b": 20.0}, known) == "a"
+    assert home.survey({"a": 50.0, "b": 48.0}, known) == "a"
+    assert home.survey({"a": 50.0, "b": 20.0}, known) == "a"
+    assert home.survey({"a": 50.0, "b": 20.0}, known) == "b"
+
+
+def test_home_moves_at_once_when_it_is_lost_and_stays_when_udp_is_blocked():
+    home, known = HomeRegion(), {"a": 10, "b": 20}
+    assert home.survey({}, known) == "a"
+    assert home.survey({"b": 20.0}, known) == "b"
+    assert home.survey({}, known) == "b"
+    assert home.survey({}, {"a": 10}) == "a"
+
+
+@pytest.fixture
+def sealers():
+    source = random.Random(3)
+    private = [source.randbytes(32) for _ in range(3)]
+    made = [Sealer(key, source.randbytes) for key in private]
+    return made, [each._public for each in made]
+
+
+def test_only_the_one_it_was_sealed_for_opens_a_packet(sealers):
+    (a, b, mallory), (a_key, b_key, mallory_key) = sealers
+    a.add(b_key)
+    b.add(a_key)
+    mallory.add(a_key)
+    mallory.add(b_key)
+    packet = a.seal(b_key, Ping(b"t" * 12, b"w" * 32))
+    assert b.open(packet) == (a_key, Ping(b"t" * 12, b"w" * 32))
+    assert mallory.open(packet) is None
+    b.add(mallory_key)
+    # Mallory's packet under a's name, a changed packet, a reflected one, a truncated one, noise.
+    forged = bytearray(mallory.seal(b_key, Ping(b"t" * 12, b"w" * 32)))
+    forged[4:36] = a_key
+    for bad in (bytes(forged), packet[:-1] + bytes((packet[-1] ^ 1,)), packet[:80], b"", b"\0" * 100):
+        assert b.open(bad) is None
+    assert a.open(packet) is None
+    b.remove(a_key)
+    assert b.open(packet) is None
+
+
+def test_too_many_endpoints_are_cut_before_they_travel(sealers):
+    (a, b, _), (a_key, b_key, _) = sealers
+    a.add(b_key)
+    b.add(a_key)
+    many = tuple(Endpoint("192.0.2.1", 1 + number) for number in range(40))
+    opened = b.open(a.seal(b_key, CallMeMaybe(many)))
+    assert opened is not None
+    assert len(opened[1].endpoints) == 32
