@@ -84,6 +84,11 @@ class ApiView(APIView):
 
     http_method_names = ["get", "head", "post", "patch", "put", "delete"]
 
+    def perform_content_negotiation(self, request: Any, force: bool = False) -> tuple[Any, str]:
+        """There is one form of answer, whatever the caller would accept."""
+        renderer = self.renderer_classes[0]()
+        return renderer, renderer.media_type
+
     def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         raise errors.MethodNotAllowed()
 
