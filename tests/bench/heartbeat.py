@@ -75,11 +75,14 @@ def control_plane(port: int) -> Iterator[list[int]]:
     process = subprocess.Popen(
         [
             *(str(Path(sys.executable).parent / "granian"), "--interface", "wsgi"),
-            *("--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-ws"),
+            *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+            # One thread: more only wait for each other in the interpreter.
+            *("--blocking-threads", "1", "--no-ws", "--log-level", "warning"),
             "quickztna.wsgi:application",
         ],
         cwd=ROOT,
-        stdout=sys.stderr,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         _wait_until_well(port)
