@@ -134,7 +134,8 @@ def test_ip_imports_nothing_heavy(ztna):
         "import sys; from agent.cli.main import main\n"
         "try: main(['ip'])\n"
         "except SystemExit: pass\n"
-        "print([name for name in ('asyncio', 'httpx', 'cryptography', 'nacl', 'pyroute2') if name in sys.modules])"
+        "heavy = ('asyncio', 'httpx', 'cryptography', 'nacl', 'pyroute2')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],

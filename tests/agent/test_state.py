@@ -72,7 +72,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(store, monkeypatch):
 def test_a_damaged_file_is_named(store, content):
     store.directory.mkdir()
     (store.directory / "state.json").write_bytes(content)
-    with pytest.raises(AgentError, match="state.json"):
+    with pytest.raises(AgentError, match=r"state\.json"):
         store.machine()
 
 
