@@ -175,6 +175,9 @@ class AgentLink:
         self._parts.clear()
         async with asyncio.timeout(control.AUTH_SECONDS):
             kind, hello = control.parse_from_server(_text(await connection.recv()))
+            if kind is FromServer.CLOSE_REASON:
+                await self._handle(connection, kind, hello)
+                return LAST_RETRY_SECONDS, str(hello.get("code"))
             if kind is not FromServer.HELLO:
                 raise WireError(f"expected hello, got {kind}")
             challenge, session = str(hello.get("challenge")), str(hello.get("session_id"))
