@@ -5,4 +5,8 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quickztna.settings")
-application = get_wsgi_application()
+http = get_wsgi_application()
+
+from apps.machines.routine import RoutineHeartbeats  # noqa: E402  (models must be loaded first)
+
+application = RoutineHeartbeats(http)

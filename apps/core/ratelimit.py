@@ -17,17 +17,19 @@ class Limit(NamedTuple):
     seconds: int
 
 
-# State is one number per bucket: the moment at which it would be empty again.
-GCRA = """
+# State is one number per bucket: the moment at which it would be empty again. The names in braces are
+# where a script finds its bucket, so that another one can count within its own round trip.
+GCRA_LUA = """
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1000000
-local interval, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local interval, window = tonumber({interval}), tonumber({window})
+local at = math.max(tonumber(redis.call('GET', {key}) or 0), now)
 local wait = at + interval - window - now
 if wait > 0.000001 then return tostring(wait) end
-redis.call('SET', KEYS[1], tostring(at + interval), 'PX', math.ceil((at + interval - now) * 1000) + 1)
+redis.call('SET', {key}, tostring(at + interval), 'PX', math.ceil((at + interval - now) * 1000) + 1)
 return '0'
 """
+GCRA = GCRA_LUA.format(key="KEYS[1]", interval="ARGV[1]", window="ARGV[2]")
 
 
 class LocalBuckets:
@@ -68,10 +70,15 @@ def wait_for(bucket: str, limit: Limit) -> float:
 
     try:
         arguments = (limit.seconds / limit.count, limit.seconds)
-        return float(get_redis_connection("default").eval(GCRA, 1, f"rate:{bucket}", *arguments))
+        return float(get_redis_connection("default").eval(GCRA, 1, bucket_key(bucket), *arguments))
     except RedisError:
         # Several processes now count apart: each lets half through.
         return local.wait(bucket, Limit(max(1, limit.count // 2), limit.seconds))
+
+
+def bucket_key(bucket: str) -> str:
+    """Where Redis keeps a bucket."""
+    return f"rate:{bucket}"
 
 
 def hit(bucket: str, limit: Limit) -> None:

@@ -61,12 +61,17 @@ def _raise(
 
 def map_version(org_id: uuid.UUID) -> int:
     """The version of the organisation's map, a second old at most: enough to say "same"."""
-    version, read_at = _recent.get(org_id, (0, 0.0))
-    now = time.monotonic()
-    if now - read_at > RECENT_SECONDS:
+    version = recent_version(org_id)
+    if version is None:
         version = stored_version(org_id)
-        _recent[org_id] = version, now
+        _recent[org_id] = version, time.monotonic()
     return version
+
+
+def recent_version(org_id: uuid.UUID) -> int | None:
+    """The same without asking the database; None where this process has not asked lately."""
+    version, read_at = _recent.get(org_id, (0, 0.0))
+    return version if time.monotonic() - read_at <= RECENT_SECONDS else None
 
 
 def stored_version(org_id: uuid.UUID) -> int:

@@ -12,16 +12,18 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
+from apps.core import ratelimit
+from apps.core.ratelimit import Limit
 from wire.numbers import OFFLINE_AFTER_SECONDS
 
 SEEN, DIRTY, NETWORK = "presence:seen", "presence:dirty", "presence:network"
-
-
+# Notes a sign of life; with a limit it also counts it, and answers the seconds to wait.
 PUT = """
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[3], ARGV[1], ARGV[3]) end
-"""
+if not ARGV[4] then return '0' end
+""" + ratelimit.GCRA_LUA.format(key="KEYS[4]", interval="ARGV[4]", window="ARGV[5]")
 
 
 class Sighting(NamedTuple):
@@ -38,11 +40,12 @@ class _Local:
         self._lock = threading.Lock()
         self._hashes: dict[str, dict[str, str]] = {SEEN: {}, DIRTY: {}, NETWORK: {}}
 
-    def put(self, machine_id: str, at: str, network: str | None) -> None:
+    def put(self, machine_id: str, at: str, network: str | None, limit: Limit | None) -> float:
         with self._lock:
             self._hashes[SEEN][machine_id] = self._hashes[DIRTY][machine_id] = at
             if network is not None:
                 self._hashes[NETWORK][machine_id] = network
+        return ratelimit.wait_for(bucket_of(machine_id), limit) if limit is not None else 0.0
 
     def seen(self, machine_ids: list[str]) -> list[str | None]:
         with self._lock:
@@ -72,9 +75,12 @@ class _Redis:
 
         return get_redis_connection("default")
 
-    def put(self, machine_id: str, at: str, network: str | None) -> None:
+    def put(self, machine_id: str, at: str, network: str | None, limit: Limit | None) -> float:
         # One short script: a pipeline costs the client three times as much.
-        self._connection.execute_command("EVAL", PUT, 3, SEEN, DIRTY, NETWORK, machine_id, at, network or "")
+        keys = (SEEN, DIRTY, NETWORK, ratelimit.bucket_key(bucket_of(machine_id)))
+        counted = (limit.seconds / limit.count, limit.seconds) if limit else ()
+        script = (PUT, 4, *keys, machine_id, at, network or "", *counted)
+        return float(self._connection.execute_command("EVAL", *script))
 
     def seen(self, machine_ids: list[str]) -> list[str | None]:
         return [value and value.decode() for value in self._connection.hmget(SEEN, machine_ids)]
@@ -103,9 +109,21 @@ def _store() -> _Local | _Redis:
     return _local if settings.EMBEDDED else _redis
 
 
-def heard(machine_id: uuid.UUID, network: Mapping[str, Any] | None = None) -> None:
-    """A sign of life, with what the machine measured of its network."""
-    _store().put(str(machine_id), f"{time.time():.3f}", json.dumps(network) if network else None)
+def heard(
+    machine_id: uuid.UUID, network: Mapping[str, Any] | None = None, *, limit: Limit | None = None
+) -> float:
+    """A sign of life, with what the machine measured of its network.
+
+    limit: count it against the machine's calls in the same round trip. Returns the seconds until the
+    machine may call again, 0.0 while it is within the limit; it is noted as alive either way.
+    """
+    measured = json.dumps(network) if network else None
+    return _store().put(str(machine_id), f"{time.time():.3f}", measured, limit)
+
+
+def bucket_of(machine_id: object) -> str:
+    """The bucket that counts a machine's calls, whichever door they come through."""
+    return f"machine:{machine_id}"
 
 
 def left(machine_ids: Iterable[uuid.UUID]) -> None:

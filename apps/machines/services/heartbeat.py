@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.actors import Actor
+from apps.core.ratelimit import Limit
 from apps.machines import presence
 from apps.machines.changes import touch
 from apps.machines.errors import KeyExpired, PendingApproval
@@ -40,13 +41,19 @@ def take_heartbeat(node: Node, report: Report) -> None:
     if report.leaving:
         _leave(node)
         return
-    presence.heard(node.pk, report.network)
-    if report.paths is not None:
-        cache.set(_paths_key(node.pk), report.paths, timeout=PATHS_KEPT_SECONDS)
+    note_presence(node, report)
     if node.status == "pending":
         raise PendingApproval()
-    if _is_news(node, report):
+    if is_news(node, report):
         _store(node, report)
+
+
+def note_presence(node: Node, report: Report, *, limit: Limit | None = None) -> float:
+    """Keep in the cache that the machine lives and what it measured; see `presence.heard`."""
+    wait = presence.heard(node.pk, report.network, limit=limit)
+    if report.paths is not None:
+        cache.set(_paths_key(node.pk), report.paths, timeout=PATHS_KEPT_SECONDS)
+    return wait
 
 
 def paths_of(machine_id: Any) -> list[dict[str, Any]]:
@@ -58,7 +65,8 @@ def _paths_key(machine_id: Any) -> str:
     return f"paths:{machine_id}"
 
 
-def _is_news(node: Node, report: Report) -> bool:
+def is_news(node: Node, report: Report) -> bool:
+    """Whether a report says something that the machine's row does not."""
     withheld = node.admin_disabled or node.locked
     return (
         (node.status == "offline" and not withheld)
