@@ -64,7 +64,7 @@ def transfer_ownership(*, org: Any, actor: Actor, user_id: uuid.UUID) -> None:
     if actor.user_id == user_id:
         raise Forbidden("You already own this organisation")
     with transaction.atomic():
-        # Always in the same order, so that two transfers at once can't lock each other.
+        _lock_owners(org)
         both = OrgMember.objects.for_org(org).select_for_update().filter(user_id__in=[user_id, actor.user_id])
         rows = {member.user_id: member for member in both.order_by("pk")}
         if user_id not in rows or actor.user_id not in rows:
@@ -85,7 +85,17 @@ def transfer_ownership(*, org: Any, actor: Actor, user_id: uuid.UUID) -> None:
         )
 
 
+def _lock_owners(org: Any) -> list[OrgMember]:
+    """The active owners, locked first and in one order by every change of members.
+
+    Two who leave at once then neither both see the other stay nor wait for each other for ever.
+    """
+    owners = OrgMember.objects.for_org(org).select_for_update().filter(role="owner", status="active")
+    return list(owners.order_by("pk"))
+
+
 def _locked(org: Any, user_id: uuid.UUID | None) -> OrgMember:
+    _lock_owners(org)
     member = OrgMember.objects.for_org(org).select_for_update().filter(user_id=user_id).first()
     if member is None:
         raise NotFound("No such member")
@@ -93,11 +103,7 @@ def _locked(org: Any, user_id: uuid.UUID | None) -> OrgMember:
 
 
 def _keep_an_owner(org: Any, member: OrgMember) -> None:
-    """Owners are locked, so that two who leave at once don't both see the other stay."""
-    if member.role != "owner":
-        return
-    owners = OrgMember.objects.for_org(org).select_for_update().filter(role="owner", status="active")
-    if all(owner.pk == member.pk for owner in owners.order_by("pk")):
+    if member.role == "owner" and all(owner.pk == member.pk for owner in _lock_owners(org)):
         raise LastOwner()
 
 
