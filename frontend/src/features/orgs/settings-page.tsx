@@ -83,8 +83,8 @@ function GroupCard({ group, values }: { group: (typeof settingGroups)[number]; v
   const { org } = useCurrentOrg();
   const client = useQueryClient();
   const key = orgKey(org.id, "org_settings");
-  async function change(settings: Partial<OrgSettings>, confirm?: string) {
-    await act("org-management", "update_org_settings", { org_id: org.id, ...settings, ...(confirm && { confirm }) });
+  async function change(settings: Partial<OrgSettings>) {
+    await act("org-management", "update_org_settings", { org_id: org.id, ...settings });
     client.setQueryData(key, (old: OrgSettings | undefined) => old && { ...old, ...settings });
     await client.invalidateQueries({ queryKey: key });
   }

@@ -2,7 +2,6 @@ import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import type { OrgSettings } from "@/api/tables";
-import { Confirm } from "@/components/confirm";
 import { SelectField } from "@/components/ui/field";
 import { SwitchRow } from "@/components/ui/switch";
 import { toast } from "@/components/ui/toast";
@@ -15,8 +14,6 @@ interface Row {
   owner?: true;
   /** The values to choose from; without them the setting is a switch. */
   choices?: readonly { value: string | number; text: string }[];
-  /** The value that is dangerous enough to be typed for. */
-  danger?: { value: boolean; text: string };
 }
 
 interface Group {
@@ -26,51 +23,18 @@ interface Group {
 
 const days = (...counts: number[]) => counts.map((value) => ({ value, text: `${value} days` }));
 
+/** Only settings that something enforces: a switch that does nothing would be believed. */
 export const settingGroups: readonly Group[] = [
   {
     title: "Machines",
     rows: [
       { name: "approval_required", label: "Approval", hint: "New machines wait until an administrator lets them in. Pre-approved keys skip the wait." },
-      { name: "allow_exit_nodes", label: "Exit Nodes", hint: "Machines may offer to carry others' internet traffic." },
-      { name: "allow_subnet_routing", label: "Subnet Routing", hint: "Machines may offer the networks behind them." },
       { name: "key_expiry_days", label: "Key Expiry", hint: "How long a machine may stay signed in before a person signs it in again.", choices: days(30, 90, 180, 365) },
-      {
-        name: "agent_channel",
-        label: "Agent releases",
-        hint: "Which versions machines are told of.",
-        choices: [
-          { value: "stable", text: "Stable" },
-          { value: "beta", text: "Beta" },
-        ],
-      },
     ],
   },
   {
     title: "Security",
-    rows: [
-      {
-        name: "default_deny",
-        label: "Default deny",
-        hint: "What no rule allows is refused.",
-        owner: true,
-        danger: { value: false, text: "Every machine will reach every other machine unless a rule forbids it." },
-      },
-      {
-        name: "pqc_policy",
-        label: "Post-quantum keys",
-        hint: "Preferred: peers without ML-KEM fall back to classical keys, marked as such. Required: no such tunnel.",
-        choices: [
-          { value: "prefer", text: "Preferred" },
-          { value: "require", text: "Required" },
-        ],
-      },
-      { name: "api_key_max_days", label: "Longest life of an API key", hint: "Keys for programs end after this at the latest.", owner: true, choices: days(30, 90, 180, 365) },
-      { name: "audit_retention_days", label: "Audit log kept for", hint: "Older entries move to the archive.", owner: true, choices: days(30, 90, 365, 1095, 3650) },
-    ],
-  },
-  {
-    title: "DNS",
-    rows: [{ name: "magic_dns_enabled", label: "MagicDNS", hint: "Machines find each other by name." }],
+    rows: [{ name: "api_key_max_days", label: "Longest life of an API key", hint: "Keys for programs end after this at the latest.", owner: true, choices: days(30, 90, 180, 365) }],
   },
 ];
 
@@ -79,14 +43,13 @@ type Value = OrgSettings[keyof OrgSettings];
 interface Props {
   row: Row;
   value: Value;
-  onChange: (settings: Partial<OrgSettings>, confirm?: string) => Promise<void>;
+  onChange: (settings: Partial<OrgSettings>) => Promise<void>;
 }
 
 /** One setting; saved as soon as it is changed, shown as stored again when that fails. */
 export function SettingRow({ row, value, onChange }: Props) {
   const { org } = useCurrentOrg();
   const isAdmin = useIsAdmin();
-  const [asking, setAsking] = useState(false);
   const [busy, setBusy] = useState(false);
   const disabled = busy || !isAdmin || (row.owner === true && org.role !== "owner");
   const hint = row.owner && org.role !== "owner" ? `${row.hint} Owners change it.` : row.hint;
@@ -103,28 +66,7 @@ export function SettingRow({ row, value, onChange }: Props) {
     }
   }
   if (row.choices) return <ChoiceRow row={row} hint={hint} choices={row.choices} value={value} disabled={disabled} onChange={(next) => void save(next)} />;
-  return (
-    <>
-      <SwitchRow
-        label={row.label}
-        hint={hint}
-        checked={value === true}
-        disabled={disabled}
-        onChange={(next) => (row.danger?.value === next ? setAsking(true) : void save(next))}
-      />
-      {asking && row.danger && (
-        <Confirm
-          title={`Switch ${row.label.toLowerCase()} ${row.danger.value ? "on" : "off"}?`}
-          action={row.danger.value ? "Switch on" : "Switch off"}
-          typed={org.slug}
-          onClose={() => setAsking(false)}
-          onConfirm={() => onChange({ [row.name]: row.danger?.value }, org.slug)}
-        >
-          {row.danger.text}
-        </Confirm>
-      )}
-    </>
-  );
+  return <SwitchRow label={row.label} hint={hint} checked={value === true} disabled={disabled} onChange={(next) => void save(next)} />;
 }
 
 interface ChoiceProps {
