@@ -7,7 +7,7 @@ Rules
    to nobody else. An unknown or foreign key answers PEER_GONE alike.
 3. A key has one connection: a newer registration replaces the older one.
 4. Nobody waits for anybody: a slow reader loses its own oldest frames.
-5. Time comes in as an argument; the shell asks next_timeout() and calls handle_timeout().
+5. Time comes in as an argument; the shell calls handle_timeout() every second.
 """
 
 import hmac
@@ -185,10 +185,6 @@ class RelayCore:
         """Tell every registered client to come back later, each at its own moment."""
         for connection in self._by_key.values():
             self._say(connection, frames.Restarting(reconnect_in_ms()))
-
-    def next_timeout(self) -> float | None:
-        """When handle_timeout() should be called next; None while nobody is connected."""
-        return min((self._deadline(connection) for connection in self._connections.values()), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Close who never spoke, who fell silent, and whose token has ended."""

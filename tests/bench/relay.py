@@ -7,7 +7,6 @@ with the same TLS in the same run. Payloads are checked end to end.
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import ssl
 import statistics
@@ -19,50 +18,21 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import jwt
 import uvloop
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from relay.client import RelayClient
 from tests.bench.measure import cpu_seconds, finish, pin, progress
 from tests.lab.pki import Authority
+from tests.relay.signer import Signer
+from tests.services import free_port
 from wire import relay as frames
-from wire.binary import encode_key
-from wire.numbers import RELAY_TOKEN_AUDIENCE, TOKEN_ISSUER
 
 DATAGRAM = 1280
 BULK = frames.IDLE_BATCH_BYTES // DATAGRAM
 WINDOW_BYTES = 256 * 1024
 HOST, REGION = "relay.bench", "bench"
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Signer:
-    """Signs relay tokens; its public half goes into the relay's JWKS file."""
-
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-
-    def jwks(self) -> str:
-        """The JWKS document."""
-        entry = jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        return json.dumps({"keys": [{**entry, "kid": "bench"}]})
-
-    def token(self, disco: bytes) -> str:
-        """A token for one key."""
-        now = int(time.time())
-        claims = {
-            "iss": TOKEN_ISSUER,
-            "aud": RELAY_TOKEN_AUDIENCE,
-            "sub": "bench",
-            "org": "bench",
-            "key": encode_key(disco),
-            "regions": [REGION],
-            "iat": now,
-            "exp": now + 3600,
-        }
-        return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": "bench"})
 
 
 class Pair:
@@ -80,7 +50,7 @@ class Pair:
     def _client(self, port, ca_file, signer, take):  # type: ignore[no-untyped-def]
         private = X25519PrivateKey.generate()
         key = private.public_key().public_bytes_raw()
-        token = signer.token(key)
+        token = signer.token(key, regions=(REGION,), life=3600)
         link = RelayClient(
             host=HOST,
             port=port,
@@ -137,7 +107,7 @@ def relay_process(directory: Path, signer: Signer) -> Iterator[tuple[int, int, P
     certificate, key = authority.issue(HOST, "127.0.0.1")
     jwks = directory / "jwks.json"
     jwks.write_text(signer.jwks())
-    port = 18443
+    port = free_port()
     environment = {
         "QZRELAY_REGION": REGION,
         "QZRELAY_CERTIFICATE": str(certificate),

@@ -1,20 +1,13 @@
 """Server and client over real TLS sockets on loopback."""
 
 import asyncio
-import datetime
-import json
 import secrets
 import socket
 import ssl
-import time
 
 import httpx
-import jwt
 import picows
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from relay.client import RelayClient
@@ -22,74 +15,23 @@ from relay.config import RelayConfig
 from relay.core import Limits, RelayCore
 from relay.server import RelayServer, tls_context
 from relay.tokens import TokenVerifier
+from tests.lab.pki import Authority
+from tests.relay.signer import Signer
 from wire import relay as frames
-from wire.binary import encode_key
-from wire.numbers import RELAY_TOKEN_AUDIENCE, TOKEN_ISSUER
 
 HOST = "relay.test"
 
 
-class ControlPlane:
-    """Signs relay tokens as the control plane does."""
-
-    def __init__(self):
-        self.key = ec.generate_private_key(ec.SECP256R1())
-
-    def jwks(self):
-        entry = jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
-        return json.dumps({"keys": [{**entry, "kid": "k1", "alg": "ES256", "use": "sig"}]}).encode()
-
-    def token(self, disco, *, regions=("test1",), audience=RELAY_TOKEN_AUDIENCE, life=900, org="org-a"):
-        now = int(time.time())
-        claims = {
-            "iss": TOKEN_ISSUER,
-            "aud": audience,
-            "sub": "machine",
-            "org": org,
-            "key": encode_key(disco),
-            "regions": list(regions),
-            "iat": now - 60,
-            "exp": now + life,
-        }
-        return jwt.encode(claims, self.key, algorithm="ES256", headers={"kid": "k1"})
-
-
-def certificate(directory):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    cert = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    cert_file, key_file = directory / "cert.pem", directory / "key.pem"
-    cert_file.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return cert_file, key_file
-
-
 class Relay:
     def __init__(self, directory):
-        self.control = ControlPlane()
+        self.control = Signer()
         verifier = TokenVerifier(region="test1")
-        verifier.load(self.control.jwks())
+        verifier.load(self.control.jwks().encode())
         self.core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=Limits())
         self.server = RelayServer(self.core)
-        self.cert_file, key_file = certificate(directory)
-        self.config = RelayConfig("test1", self.cert_file, key_file, "unused")
+        authority = Authority(directory)
+        self.ca_file = authority.ca_file
+        self.config = RelayConfig("test1", *authority.issue(HOST), "unused")
 
     async def start(self):
         self.listener = await picows.ws_create_server(
@@ -118,11 +60,11 @@ class Client:
             port=relay.port,
             addresses=["127.0.0.1"],
             disco_private=private.private_bytes_raw(),
-            token=lambda: token or relay.control.token(self.key, **claims),
+            token=lambda: token or relay.control.token(self.key, **{"regions": ("test1",), **claims}),
             on_datagrams=lambda key, segment, data: self.received.put_nowait((key, segment, bytes(data))),
             on_state=lambda up, reason: self.states.put_nowait((up, reason)),
             on_peer_gone=self.gone.put_nowait,
-            ca_file=str(relay.cert_file),
+            ca_file=str(relay.ca_file),
         )
         self.task = asyncio.create_task(self.link.run())
 
@@ -171,7 +113,7 @@ async def test_tokens_that_are_not_for_this_relay_are_refused(relay, claims):
 
 
 async def test_a_token_signed_by_somebody_else_is_refused(relay):
-    client = relay.client(token=ControlPlane().token(secrets.token_bytes(32)))
+    client = relay.client(token=Signer().token(secrets.token_bytes(32), regions=("test1",)))
     assert await asyncio.wait_for(client.states.get(), 5) == (False, "refused: INVALID_TOKEN")
 
 
@@ -184,7 +126,7 @@ async def test_a_restart_sends_clients_away_and_they_return(relay):
 
 
 async def test_tls_1_2_is_refused(relay):
-    context = ssl.create_default_context(cafile=str(relay.cert_file))
+    context = ssl.create_default_context(cafile=str(relay.ca_file))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await asyncio.open_connection("127.0.0.1", relay.port, ssl=context, server_hostname=HOST)
@@ -198,7 +140,7 @@ async def test_the_probe_answers_and_other_paths_do_not(relay):
 
 
 async def test_noise_instead_of_a_hello_is_cut_off(relay):
-    context = ssl.create_default_context(cafile=str(relay.cert_file))
+    context = ssl.create_default_context(cafile=str(relay.ca_file))
 
     class Noise(picows.WSListener):
         def on_ws_connected(self, transport):

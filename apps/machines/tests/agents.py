@@ -1,6 +1,5 @@
 """Stand-ins for agents: real keys, real signatures, and calls over HTTP."""
 
-import base64
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.cast import ApiClient, Person
 from wire import identity
-
-
-def b64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
+from wire.binary import encode_key as b64
 
 
 @dataclass
