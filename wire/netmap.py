@@ -5,10 +5,13 @@ Unknown JSON fields are dropped, so that an old agent understands a newer contro
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from wire.binary import WireError, decode_key
+from wire.documents import build, entries, mapping, texts
+from wire.filter import BlockedIps, PacketFilter
+from wire.naming import Dns, DnsBlocklist
 from wire.numbers import (
     ED25519_SIGNATURE_BYTES,
     MLKEM768_PUBLIC_KEY_BYTES,
@@ -17,15 +20,17 @@ from wire.numbers import (
     X25519_KEY_BYTES,
 )
 
-_T = TypeVar("_T")
-
-MAX_PEERS = 100_000
 MAX_ENDPOINTS = 32
+MAX_ROUTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class SelfNode:
-    """The machine itself. status: online, offline, pending or quarantined."""
+    """The machine itself. status: online, offline, pending or quarantined.
+
+    approved_routes: those of advertised_routes that it may carry. routes_allowed, exit_nodes_allowed:
+    whether the organisation lets machines offer them.
+    """
 
     machine_id: str
     name: str
@@ -35,11 +40,23 @@ class SelfNode:
     status: str = "online"
     quarantine_reason: str | None = None
     tags: tuple[str, ...] = ()
+    shields_up: bool = False
+    advertised_routes: tuple[str, ...] = ()
+    approved_routes: tuple[str, ...] = ()
+    advertise_exit_node: bool = False
+    exit_node_approved: bool = False
+    routes_allowed: bool = True
+    exit_nodes_allowed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A machine that this one may reach or be reached by. Keys are padded base64."""
+    """A machine that this one may reach or be reached by. Keys are padded base64.
+
+    routes: networks behind it that it may carry; several peers may name the same. exit_node: it may
+    carry everything else. inbound: chain of the packet filter that judges what comes from it, None for
+    nothing at all.
+    """
 
     machine_id: str
     name: str
@@ -58,6 +75,8 @@ class Peer:
     derp_region: str | None = None
     tags: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
+    exit_node: bool = False
+    inbound: str | None = None
     owner_email: str | None = None
 
 
@@ -76,15 +95,6 @@ class RelayRegion:
 
 
 @dataclass(frozen=True, slots=True)
-class Dns:
-    """Naming of the tailnet: domain is `<slug>.zt.net`."""
-
-    domain: str
-    magic_dns: bool = True
-    nameservers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Netmap:
     """One version of the map. peers is keyed by machine id."""
 
@@ -93,6 +103,9 @@ class Netmap:
     peers: Mapping[str, Peer] = field(default_factory=dict)
     relays: tuple[RelayRegion, ...] = ()
     dns: Dns | None = None
+    packet_filter: PacketFilter | None = None
+    dns_blocklist: DnsBlocklist | None = None
+    blocked_ips: BlockedIps | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document as it travels (`self`, not `self_node`; peers as a list)."""
@@ -101,20 +114,19 @@ class Netmap:
             "self": asdict(self.self_node),
             "peers": [asdict(peer) for peer in self.peers.values()],
             "relays": [asdict(region) for region in self.relays],
-            "dns": asdict(self.dns) if self.dns else None,
+            **_parts_to_json(self),
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Netmap":
         """Parse a full map; WireError names the first thing that is wrong."""
         peers = _parse_peers(document.get("peers"))
-        dns = document.get("dns")
         return cls(
             version=_version(document.get("version")),
-            self_node=_build(SelfNode, document.get("self")),
+            self_node=build(SelfNode, document.get("self")),
             peers={peer.machine_id: peer for peer in peers},
-            relays=tuple(_build(RelayRegion, entry) for entry in _entries(document.get("relays"))),
-            dns=_build(Dns, dns) if dns else None,
+            relays=_parse_relays(document.get("relays")),
+            **_parse_parts(document),
         )
 
     def apply(self, delta: "NetmapDelta") -> "Netmap":
@@ -130,6 +142,9 @@ class Netmap:
             peers=peers,
             relays=self.relays if delta.relays is None else delta.relays,
             dns=delta.dns or self.dns,
+            packet_filter=delta.packet_filter or self.packet_filter,
+            dns_blocklist=delta.dns_blocklist or self.dns_blocklist,
+            blocked_ips=delta.blocked_ips or self.blocked_ips,
         )
 
 
@@ -144,6 +159,9 @@ class NetmapDelta:
     self_node: SelfNode | None = None
     relays: tuple[RelayRegion, ...] | None = None
     dns: Dns | None = None
+    packet_filter: PacketFilter | None = None
+    dns_blocklist: DnsBlocklist | None = None
+    blocked_ips: BlockedIps | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document as it travels."""
@@ -156,23 +174,21 @@ class NetmapDelta:
             document["self"] = asdict(self.self_node)
         if self.relays is not None:
             document["relays"] = [asdict(region) for region in self.relays]
-        if self.dns:
-            document["dns"] = asdict(self.dns)
-        return document
+        return document | _parts_to_json(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "NetmapDelta":
         """Parse a delta; WireError names the first thing that is wrong."""
-        changes = document.get("peers") or {}
-        own, relays, dns = (document.get(name) for name in ("self", "relays", "dns"))
+        changes = mapping(document.get("peers"))
+        own, relays = document.get("self"), document.get("relays")
         return cls(
             from_version=_version(document.get("from")),
             to_version=_version(document.get("to")),
             upsert=tuple(_parse_peers(changes.get("upsert"))),
-            remove=frozenset(str(key) for key in _entries(changes.get("remove"))),
-            self_node=_build(SelfNode, own) if own else None,
-            relays=None if relays is None else tuple(_build(RelayRegion, entry) for entry in relays),
-            dns=_build(Dns, dns) if dns else None,
+            remove=frozenset(texts(changes.get("remove"))),
+            self_node=build(SelfNode, own) if own else None,
+            relays=None if relays is None else _parse_relays(relays),
+            **_parse_parts(document),
         )
 
 
@@ -182,31 +198,33 @@ def _version(value: Any) -> int:
     return value
 
 
-def _entries(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or len(value) > MAX_PEERS:
-        raise WireError("expected a list")
-    return value
+def _parts_to_json(holder: "Netmap | NetmapDelta") -> dict[str, Any]:
+    """The optional parts that maps and deltas carry alike; an absent one stays as it was."""
+    parts: dict[str, Any] = {}
+    if holder.packet_filter:
+        parts["packet_filter"] = holder.packet_filter.to_json()
+    for name in ("dns", "dns_blocklist", "blocked_ips"):
+        if part := getattr(holder, name):
+            parts[name] = asdict(part)
+    return parts
 
 
-def _build(cls: type[_T], entry: Any) -> _T:
-    if not isinstance(entry, Mapping):
-        raise WireError(f"{cls.__name__} must be an object")
-    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in entry.items()
-        if name in known
+def _parse_parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    parsers = {
+        "dns": Dns.from_json,
+        "packet_filter": PacketFilter.from_json,
+        "dns_blocklist": DnsBlocklist.from_json,
+        "blocked_ips": BlockedIps.from_json,
     }
-    try:
-        return cls(**values)
-    except TypeError:
-        raise WireError(f"{cls.__name__} lacks a required field") from None
+    return {name: parse(document[name]) for name, parse in parsers.items() if document.get(name)}
+
+
+def _parse_relays(value: Any) -> tuple[RelayRegion, ...]:
+    return tuple(build(RelayRegion, entry) for entry in entries(value))
 
 
 def _parse_peers(value: Any) -> list[Peer]:
-    peers = [_build(Peer, entry) for entry in _entries(value)]
+    peers = [build(Peer, entry) for entry in entries(value)]
     for peer in peers:
         _check_peer(peer)
     return peers
@@ -225,4 +243,13 @@ def _check_peer(peer: Peer) -> None:
             decode_key(value, size)
     if len(peer.endpoints) > MAX_ENDPOINTS:
         raise WireError("peer has too many endpoints")
-    ipaddress.IPv4Address(peer.tailnet_ip)
+    if len(peer.routes) > MAX_ROUTES:
+        raise WireError("peer has too many routes")
+    try:
+        ipaddress.IPv4Address(peer.tailnet_ip)
+        if peer.tailnet_ipv6 is not None:
+            ipaddress.IPv6Address(peer.tailnet_ipv6)
+        for route in peer.routes:
+            ipaddress.ip_network(route)
+    except ValueError as error:
+        raise WireError(f"peer {peer.machine_id}: {error}") from None

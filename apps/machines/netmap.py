@@ -8,8 +8,8 @@ from apps.core.clock import rfc3339
 from apps.machines.models import Machine
 from apps.machines.names import domain_of, magicdns_name
 from apps.machines.state import key_expires_at
-from wire.netmap import Dns, Netmap, NetmapDelta, Peer, RelayRegion, SelfNode
-from wire.numbers import MAGICDNS_ADDRESS
+from wire.naming import Dns
+from wire.netmap import Netmap, NetmapDelta, Peer, RelayRegion, SelfNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def visible_to(viewer: MapNode, node: MapNode, now: float) -> bool:
 
 def organisation_dns(slug: str, *, magic_dns: bool) -> Dns:
     """How names of this tailnet are resolved."""
-    return Dns(domain=domain_of(slug), magic_dns=magic_dns, nameservers=(MAGICDNS_ADDRESS,))
+    return Dns(domain=domain_of(slug), magic_dns=magic_dns)
 
 
 def map_node(machine: Machine, *, slug: str, key_expiry_days: int) -> MapNode:

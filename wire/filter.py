@@ -1,0 +1,105 @@
+"""The packet filter of one machine, compiled by the control plane from policy.
+
+Each peer names the chain that judges what comes from it (`Peer.inbound`), and peers with equal rights
+share a chain: one machine that comes or goes changes one peer, never the filter.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from wire.binary import WireError
+from wire.documents import build, entries, mapping, texts
+
+ACTIONS = ("accept", "drop")
+PROTOCOLS = ("any", "tcp", "udp", "icmp")
+MAX_RULES = 10_000
+MAX_BLOCKED = 10_000
+MAX_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRule:
+    """One line of a chain; the first that matches decides, and none means drop.
+
+    protocol: any, tcp, udp, icmp (ICMPv6 too) or an IP protocol number in text. ports: "443" or
+    "8000-8100", empty for all. destinations: networks behind this machine, empty for its own addresses.
+    """
+
+    action: str
+    protocol: str = "any"
+    ports: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+    rule_id: str | None = None
+
+    @classmethod
+    def from_json(cls, document: Any) -> "FilterRule":
+        """Parse one rule; what passes here may go to nftables."""
+        rule = build(cls, document)
+        number = rule.protocol.isdecimal() and int(rule.protocol) <= 255
+        if rule.action not in ACTIONS or not (number or rule.protocol in PROTOCOLS):
+            raise WireError("filter rule: unknown action or protocol")
+        for text in texts(list(rule.ports)):
+            port_range(text)
+        for text in texts(list(rule.destinations)):
+            _network(text)
+        return rule
+
+
+@dataclass(frozen=True, slots=True)
+class PacketFilter:
+    """Chains by name. version is a content hash."""
+
+    version: str
+    chains: Mapping[str, tuple[FilterRule, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as it travels."""
+        chains = {name: [asdict(rule) for rule in rules] for name, rules in self.chains.items()}
+        return {"version": self.version, "chains": chains}
+
+    @classmethod
+    def from_json(cls, document: Any) -> "PacketFilter":
+        """Parse a filter; WireError names the first thing that is wrong."""
+        chains = mapping(mapping(document).get("chains"))
+        return build(
+            cls,
+            document,
+            chains={
+                str(name): tuple(FilterRule.from_json(rule) for rule in entries(rules, limit=MAX_RULES))
+                for name, rules in chains.items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedIps:
+    """Networks that are dropped whatever a rule says. version is a content hash."""
+
+    version: str
+    ips: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, document: Any) -> "BlockedIps":
+        """Parse the list; WireError if an entry is no network."""
+        blocked = build(cls, document)
+        for text in texts(list(blocked.ips), limit=MAX_BLOCKED):
+            _network(text)
+        return blocked
+
+
+def port_range(text: str) -> tuple[int, int]:
+    """(first, last) of "443" or "8000-8100"; WireError for anything else."""
+    first, _, last = text.partition("-")
+    last = last or first
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= MAX_PORT):
+        raise WireError(f"not a port or a range of ports: {text!r}")
+    return int(first), int(last)
+
+
+def _network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise WireError(f"not a network: {text!r}") from None
