@@ -124,6 +124,7 @@ class Daemon:
             wireguard=self.wireguard,
             port=self._port,
             send_relayed=self.relays.send,
+            psk_seconds=self.settings.psk_seconds,
         )
         stack.callback(self.network.proxy.close)
         self._port.start()

@@ -110,10 +110,11 @@ class Exchanges:
             answer = await self._call("status", exchange_id=offered.exchange_id)
         except ApiError as error:
             if error.code == "NOT_FOUND":
-                link.psk.offered = None
+                link.psk.offer_dropped(time.monotonic())
                 return
             raise
-        if answer.get("status") != "completed":
+        # A renewal may have overtaken the offer while we asked.
+        if answer.get("status") != "completed" or link.psk.offered is not offered:
             return
         try:
             received = hybrid.Answer(
@@ -123,7 +124,7 @@ class Exchanges:
             hybrid.accept(self._pair_as_initiator(link), link.keys, offered.offer, offered.psk, received)
         except (WireError, hybrid.ExchangeRefused) as refusal:
             logger.warning("psk refused peer=%s: %s", link.peer.name, refusal)
-            link.psk.offered = None
+            link.psk.offer_dropped(time.monotonic())
             return
         self._status_due.pop(link.peer.machine_id, None)
         self._network.agreed(link, offered.psk, time.monotonic())

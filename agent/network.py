@@ -11,17 +11,20 @@ from agent.engine.actions import Move, SendDirect, SendRelayed
 from agent.engine.disco import Sealer
 from agent.engine.identity import PeerKeys, Pin, RefusedPeer, verify
 from agent.engine.path import PeerPath
-from agent.engine.psk import PskSession, PskState
+from agent.engine.psk import PskState
 from agent.engine.start import Starter
 from agent.io.port import SharedPort
 from agent.io.relay import RelayProxy
 from agent.io.wireguard import PeerChange, WireGuard
 from agent.keys import MachineKeys
+from agent.pairkeys import PairKeys
 from agent.peering import PeerLink
 from agent.state import Store
-from wire.binary import Endpoint, WireError, decode_key, encode_key
+from wire.binary import Endpoint, WireError
 from wire.disco import CallMeMaybe, Message, Ping, Pong
 from wire.netmap import Netmap, Peer
+from wire.numbers import PSK_RENEWAL_SECONDS
+from wire.psk import Part
 
 logger = logging.getLogger("agent.network")
 
@@ -42,6 +45,7 @@ class Network:
         port: SharedPort,
         send_relayed: Callable[[bytes, int, bytes], bool],
         random_bytes: Callable[[int], bytes] = os.urandom,
+        psk_seconds: float = PSK_RENEWAL_SECONDS,
     ) -> None:
         self._store, self._keys, self.wireguard, self._port = store, keys, wireguard, port
         self._send_relayed, self._random_bytes = send_relayed, random_bytes
@@ -62,7 +66,14 @@ class Network:
         self._pins = {
             key: Pin(str(pin["identity"]), bool(pin["hybrid"])) for key, pin in saved.get("pins", {}).items()
         }
-        self._psks: dict[str, dict[str, str]] = dict(saved.get("psks", {}))
+        self.pair_keys = PairKeys(
+            store=store,
+            keys=keys,
+            random_bytes=random_bytes,
+            interval_seconds=psk_seconds,
+            send=self._send_disco,
+            install=lambda link: self.wireguard.apply([link.installed()]),
+        )
 
     def apply(self, netmap: Netmap, now: float) -> None:
         """Make the peers those of the map."""
@@ -119,25 +130,26 @@ class Network:
             link.path.receive_ping(message, source, now)
         elif isinstance(message, Pong):
             link.path.receive_pong(message, source, now)
+        elif isinstance(message, Part):
+            self.pair_keys.receive(link, message, now)
         self._flush(link, now)
 
     def receive_relayed(self, key: bytes, packet: bytes) -> None:
         """A disco packet came by relay."""
         opened = self._open(packet)
         now = time.monotonic()
-        if opened is not None and opened[0].keys.disco == key and isinstance(opened[1], CallMeMaybe):
-            opened[0].path.receive_call(opened[1], now)
-            self._flush(opened[0], now)
+        if opened is None or opened[0].keys.disco != key:
+            return
+        link, message = opened
+        if isinstance(message, CallMeMaybe):
+            link.path.receive_call(message, now)
+        elif isinstance(message, Part):
+            self.pair_keys.receive(link, message, now)
+        self._flush(link, now)
 
     def agreed(self, link: PeerLink, psk: bytes, now: float) -> None:
         """A pair-wise key is agreed: kept, written, and the tunnel may start."""
-        link.psk.install(psk, now)
-        self._psks[link.peer.machine_id] = {
-            "wireguard_public_key": encode_key(link.keys.wireguard),
-            "psk": encode_key(psk),
-        }
-        self._save()
-        self.wireguard.apply([link.installed()])
+        self.pair_keys.agreed(link, psk, now)
         link.starter.agreed(now)
         self._flush(link, now)
 
@@ -165,7 +177,8 @@ class Network:
         """When handle_timeout is due."""
         paths = (link.path.next_timeout() for link in self.links.values())
         starts = (link.starter.next_timeout(now) for link in self.links.values())
-        return min((*paths, *starts), default=math.inf)
+        renewals = (link.psk.next_timeout() for link in self.links.values())
+        return min((*paths, *starts, *renewals), default=math.inf)
 
     def settling(self) -> bool:
         """Whether a handshake is awaited that decides something."""
@@ -186,14 +199,25 @@ class Network:
                 case SendDirect(endpoint, message, ttl):
                     self._port.send(endpoint, self._sealer.seal(link.keys.disco, message), ttl)
                 case SendRelayed(message):
-                    packet = self._sealer.seal(link.keys.disco, message)
-                    self._send_relayed(link.keys.disco, len(packet), packet)
+                    self._relay_disco(link, message)
                 case Move(endpoint):
                     logger.info("path peer=%s to=%s", link.peer.name, endpoint or "relay")
                     link.starter.moved(now, link.last_handshake)
+        self.pair_keys.flush(link, now)
         change = link.steer(now, relay_up=self._relay_up)
         if change is not None:
             self.wireguard.apply([change])
+
+    def _send_disco(self, link: PeerLink, message: Message) -> None:
+        """Say something on the path that traffic takes."""
+        if link.path.direct is None:
+            self._relay_disco(link, message)
+        else:
+            self._port.send(link.path.direct, self._sealer.seal(link.keys.disco, message), None)
+
+    def _relay_disco(self, link: PeerLink, message: Message) -> None:
+        packet = self._sealer.seal(link.keys.disco, message)
+        self._send_relayed(link.keys.disco, len(packet), packet)
 
     def _take(self, peer: Peer, candidates: list[Endpoint], now: float) -> None:
         keys, pin = verify(peer, self._pins)
@@ -202,6 +226,8 @@ class Network:
             self._save()
         link = self.links.get(peer.machine_id)
         if link is not None and link.keys != keys:
+            if link.keys.wireguard != keys.wireguard:
+                self.pair_keys.forget(link.keys)
             self._remove(link)
             link = None
         if link is None:
@@ -214,11 +240,7 @@ class Network:
         link.path.set_candidates(candidates, now)
 
     def _introduce(self, peer: Peer, keys: PeerKeys, now: float) -> PeerLink:
-        initiator = self._keys.wireguard_public < keys.wireguard
-        stored = self._psks.get(peer.machine_id)
-        psk = None
-        if stored and stored["wireguard_public_key"] == encode_key(keys.wireguard):
-            psk = decode_key(stored["psk"], 32)
+        session = self.pair_keys.session(keys, now)
         self._sealer.add(keys.disco)
         link = PeerLink(
             peer=peer,
@@ -228,8 +250,8 @@ class Network:
                 random_bytes=self._random_bytes,
                 own_endpoints=self._own_endpoints,
             ),
-            psk=PskSession(hybrid=keys.mlkem is not None, initiator=initiator, stored=psk, now=now),
-            starter=Starter(initiator=initiator),
+            psk=session,
+            starter=Starter(initiator=session.initiator),
             relay=self.proxy.add(keys.disco),
         )
         self.links[peer.machine_id] = self._by_disco[keys.disco] = link
@@ -258,7 +280,7 @@ class Network:
 
     def _save(self) -> None:
         pins = {key: {"identity": pin.identity, "hybrid": pin.hybrid} for key, pin in self._pins.items()}
-        self._store.save_json(PEERS_FILE, {"pins": pins, "psks": self._psks})
+        self._store.save_json(PEERS_FILE, {"pins": pins})
 
 
 def _candidates(peer: Peer, tailnet: Iterable[str]) -> list[Endpoint]:

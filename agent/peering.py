@@ -12,6 +12,7 @@ from agent.io.wireguard import PeerChange, PeerStatus
 from wire.binary import Endpoint
 from wire.netmap import Peer
 from wire.numbers import KEEPALIVE_SECONDS
+from wire.psk import Joiner
 
 PLACEHOLDER_BYTES = 32
 
@@ -26,6 +27,7 @@ class PeerLink:
     psk: PskSession
     starter: Starter
     relay: Endpoint
+    parts: Joiner = field(default_factory=Joiner)
     status: PeerStatus = field(default_factory=lambda: PeerStatus(None, 0.0, 0, 0))
     last_handshake: float = -math.inf
     written: Endpoint | None = None

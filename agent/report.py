@@ -29,7 +29,7 @@ def peer_document(link: PeerLink, latency_ms: float | None) -> dict[str, Any]:
         "last_handshake": rfc3339(status.last_handshake) if status.last_handshake else None,
         "reachable": link.peer.online and age < REACHABLE_SECONDS,
         "needs_relay": link.label == "derp",
-        "pqc": {"state": link.pqc, "psk_age_s": round(now - link.psk.installed_at) if hybrid else None},
+        "pqc": {"state": link.pqc, "psk_age_s": round(now - link.psk.in_force_at) if hybrid else None},
         "refused": None,
     }
 

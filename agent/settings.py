@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agent.errors import AgentError
+from wire.numbers import PSK_RENEWAL_SECONDS
 
 DEFAULT_API_URL = "https://login.quickztna.com"
 DEFAULT_INTERFACE = "ztna0"
@@ -25,6 +26,7 @@ class Settings:
     interface: str
     auth_key: str | None
     log_level: str
+    psk_seconds: float = PSK_RENEWAL_SECONDS
 
     @property
     def socket(self) -> Path:
@@ -64,6 +66,7 @@ def load(log_level: str | None = None) -> Settings:
         interface=interface,
         auth_key=os.environ.get("ZTNA_AUTH_KEY") or None,
         log_level=level,
+        psk_seconds=_psk_seconds(os.environ.get("QUICKZTNA_PSK_SECONDS")),
     )
 
 
@@ -80,6 +83,17 @@ def check_api_url(url: str) -> str:
 def platform_name() -> str:
     """linux, macos or windows."""
     return {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
+
+
+def _psk_seconds(text: str | None) -> float:
+    """How often pair keys are renewed: never more rarely than by default."""
+    try:
+        seconds = float(text) if text else PSK_RENEWAL_SECONDS
+    except ValueError:
+        seconds = 0.0
+    if not 1.0 <= seconds <= PSK_RENEWAL_SECONDS:
+        raise AgentError("INVALID_INPUT", f"QUICKZTNA_PSK_SECONDS must be 1 to {PSK_RENEWAL_SECONDS}")
+    return seconds
 
 
 def _default_directory() -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -82,6 +83,7 @@ class Store:
         for name in ("tokens.json", "state.json", "netmap.json", "peers.json"):
             for path in (self.directory / name, self.directory / f"{name}.enc"):
                 path.unlink(missing_ok=True)
+        shutil.rmtree(self.directory / "psk", ignore_errors=True)
 
     def load_json(self, name: str) -> dict[str, Any] | None:
         """An object from a file; None without one, AgentError when it cannot be read as one."""

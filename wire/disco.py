@@ -5,12 +5,14 @@
     message = type (1) | version 0 (1) | body
 
 The box authenticates type, id, sender and reported address; sealing itself is the caller's, for
-this module holds formats only. Types 4 and 5 are reserved for path commit and PSK exchange.
+this module holds formats only. Type 4 is reserved for path commit; type 5 carries the parts of
+`wire.psk`.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
+from wire import psk
 from wire.binary import ENDPOINT_BYTES, Endpoint, WireError, pack_endpoint, unpack_endpoint
 
 # The first byte must not read as a WireGuard type (1..4 followed by three zeros).
@@ -21,9 +23,10 @@ TAG_BYTES: Final = 16
 HEADER_BYTES: Final = len(MAGIC) + KEY_BYTES + NONCE_BYTES
 TXID_BYTES: Final = 12
 MAX_ENDPOINTS: Final = 32
-MAX_PACKET_BYTES: Final = HEADER_BYTES + TAG_BYTES + 2 + MAX_ENDPOINTS * ENDPOINT_BYTES
+# The longest message is a part of a key exchange; it fits a tunnel's own MTU with room to spare.
+MAX_PACKET_BYTES: Final = HEADER_BYTES + TAG_BYTES + 2 + psk.PART_HEADER_BYTES + psk.CHUNK_BYTES
 
-_PING, _PONG, _CALL_ME_MAYBE = 1, 2, 3
+_PING, _PONG, _CALL_ME_MAYBE, _PSK_PART = 1, 2, 3, 5
 _VERSION = 0
 
 
@@ -50,7 +53,7 @@ class CallMeMaybe:
     endpoints: tuple[Endpoint, ...]
 
 
-Message = Ping | Pong | CallMeMaybe
+Message = Ping | Pong | CallMeMaybe | psk.Part
 
 
 def is_disco(datagram: bytes | memoryview) -> bool:
@@ -81,6 +84,8 @@ def encode(message: Message) -> bytes:
         case CallMeMaybe(endpoints):
             body = b"".join(pack_endpoint(endpoint) for endpoint in endpoints[:MAX_ENDPOINTS])
             return bytes((_CALL_ME_MAYBE, _VERSION)) + body
+        case psk.Part():
+            return bytes((_PSK_PART, _VERSION)) + psk.encode_part(message)
 
 
 def decode(plaintext: bytes) -> Message:
@@ -97,4 +102,6 @@ def decode(plaintext: bytes) -> Message:
             raise WireError("too many endpoints")
         chunks = (body[i : i + ENDPOINT_BYTES] for i in range(0, len(body), ENDPOINT_BYTES))
         return CallMeMaybe(tuple(unpack_endpoint(chunk) for chunk in chunks))
+    if kind == _PSK_PART:
+        return psk.decode_part(body)
     raise WireError("malformed disco message")

@@ -6,7 +6,9 @@ import pytest
 
 from agent.engine import hybrid
 from agent.engine.identity import Pin, RefusedPeer, verify
+from agent.engine.keyring import Keyring, PairKey
 from agent.engine.psk import UNPROVEN_SECONDS, Offered, PskSession, PskState
+from agent.engine.renewal import Renewal
 from agent.keys import MachineKeys
 from wire.binary import decode_key, encode_key
 from wire.netmap import Peer
@@ -129,9 +131,15 @@ def offered():
     return Offered("x", hybrid.Offer(b"", b"", b"", b""), b"k" * 32)
 
 
+def session(*, hybrid=True, initiator=True, stored=None):
+    keys = Keyring(PairKey(0, stored) if stored else None)
+    renewal = Renewal(initiator=initiator, keys=keys, ratchet=None, random_bytes=bytes, now=0.0)
+    return PskSession(initiator=initiator, keys=keys, renewal=renewal if hybrid else None, now=0.0)
+
+
 def test_only_the_initiator_offers_and_only_a_handshake_verifies():
-    initiator = PskSession(hybrid=True, initiator=True, stored=None, now=0.0)
-    responder = PskSession(hybrid=True, initiator=False, stored=None, now=0.0)
+    initiator = session()
+    responder = session(initiator=False)
     assert initiator.wants_offer(0.0, peer_online=True)
     assert not responder.wants_offer(1e9, peer_online=True)
     initiator.offer_sent(offered(), 0.0)
@@ -146,15 +154,15 @@ def test_only_the_initiator_offers_and_only_a_handshake_verifies():
 
 
 def test_a_key_that_does_not_prove_itself_is_offered_anew_ever_more_rarely():
-    session = PskSession(hybrid=True, initiator=True, stored=b"k" * 32, now=0.0)
-    assert session.agreed
-    assert not session.wants_offer(UNPROVEN_SECONDS + 1, peer_online=False)
-    assert session.wants_offer(UNPROVEN_SECONDS + 1, peer_online=True)
+    pair = session(stored=b"k" * 32)
+    assert pair.agreed
+    assert not pair.wants_offer(UNPROVEN_SECONDS + 1, peer_online=False)
+    assert pair.wants_offer(UNPROVEN_SECONDS + 1, peer_online=True)
     waits, now = [], 0.0
     for _ in range(6):
-        session.install(b"n" * 32, now)
+        pair.install(b"n" * 32, now)
         wait = 0.0
-        while not session.wants_offer(now + wait, peer_online=True):
+        while not pair.wants_offer(now + wait, peer_online=True):
             wait += 1.0
         waits.append(wait)
         now += wait
@@ -163,22 +171,22 @@ def test_a_key_that_does_not_prove_itself_is_offered_anew_ever_more_rarely():
 
 
 def test_a_silent_peer_makes_a_verified_key_doubtful_until_the_next_handshake():
-    session = PskSession(hybrid=True, initiator=True, stored=b"k" * 32, now=0.0)
-    session.handshake(1.0)
-    session.silent(500.0)
-    session.handshake(1.0)  # the old one again
-    assert session.state is PskState.INSTALLED
-    session.handshake(501.0)
-    assert session.state is PskState.VERIFIED
+    pair = session(stored=b"k" * 32)
+    pair.handshake(1.0)
+    pair.silent(500.0)
+    pair.handshake(1.0)  # the old one again
+    assert pair.state is PskState.INSTALLED
+    pair.handshake(501.0)
+    assert pair.state is PskState.VERIFIED
 
 
 def test_classical_stays_classical():
-    session = PskSession(hybrid=False, initiator=True, stored=b"k" * 32, now=0.0)
-    session.handshake(10.0)
-    session.silent(500.0)
-    assert session.state is PskState.CLASSICAL
-    assert session.psk is None
-    assert not session.wants_offer(1e9, peer_online=True)
+    pair = session(hybrid=False)
+    pair.handshake(10.0)
+    pair.silent(500.0)
+    assert pair.state is PskState.CLASSICAL
+    assert pair.psk is None
+    assert not pair.wants_offer(1e9, peer_online=True)
 
 
 def test_keys_survive_their_file(keys):
