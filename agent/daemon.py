@@ -15,6 +15,8 @@ from agent.answers import Answers
 from agent.discovery import Discovery, Findings
 from agent.errors import AgentError
 from agent.exchange import Exchanges
+from agent.host.guardian import Guardian
+from agent.host.undo import undo
 from agent.io.control import ControlClient, tls_context
 from agent.io.ipc import IpcServer
 from agent.io.journal import Journal
@@ -55,7 +57,7 @@ class Daemon:
         self.settings, self.store, self.machine, self.platform = settings, store, machine, platform
         self.api_url = api_url
         self.keys = MachineKeys.from_state(machine)
-        self.journal = Journal(store, platform.remove)
+        self.journal = Journal(store, undo)
         self.netmap: Netmap | None = None
         self.status = machine.status
         self.refusal: str | None = None
@@ -64,14 +66,14 @@ class Daemon:
         self.signalled: int | None = None
         self._stop, self._wake = asyncio.Event(), asyncio.Event()
         self._final: AgentError | None = None
-        self._unsaved = False
+        self._unsaved = self._failed = False
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Bring the tunnel up, keep it, take it down; AgentError when the machine was removed."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signal, number)
-        self.journal.replay()
+        self.journal.claim()
         async with contextlib.AsyncExitStack() as stack:
             await self._open(stack)
             self._restore_netmap()
@@ -104,7 +106,8 @@ class Daemon:
         self._client = ControlClient(self.api_url, ca_file=self.settings.ca_file, mark=MARK)
         stack.push_async_callback(self._client.close)
         self._udp_port = free_port()
-        stack.callback(self.journal.replay)
+        stack.callback(Guardian(self.store.directory).close)
+        stack.callback(lambda: self.journal.replay(crashed=self._failed))
         self._open_tunnel()
         stack.callback(lambda: self.wireguard.close())
         self._port = SharedPort(self._udp_port, mark=MARK, receive=self._packet)
@@ -183,6 +186,7 @@ class Daemon:
             await asyncio.wait((stopping, *tasks), return_when=asyncio.FIRST_COMPLETED)
             for part in tasks:
                 if part.done():
+                    self._failed = True
                     logger.error("a part failed", exc_info=part.exception())
                     self._final = AgentError(
                         "INTERNAL_ERROR", f"the daemon failed; see {self.settings.log_file}"

@@ -44,7 +44,7 @@ def open_tunnel(
             "INTERFACE_IN_USE", f"an interface {interface} exists that is not ours; set QUICKZTNA_INTERFACE"
         )
     wireguard = platform.wireguard(interface)
-    journal.interface(interface)
+    journal.record("interface", name=interface)
     try:
         wireguard.open(private_key=keys.wireguard, listen_port=port, mark=MARK)
         addresses = [f"{machine.tailnet_ip}/32"]
@@ -53,7 +53,7 @@ def open_tunnel(
         platform.configure(interface, addresses=addresses, routes=[TAILNET_CIDR], mtu=TUNNEL_MTU)
     except OSError as error:
         wireguard.close()
-        journal.replay()
+        journal.retract("interface", name=interface)
         raise AgentError("TUNNEL_FAILED", f"cannot make the interface {interface}: {error}") from None
     return wireguard
 

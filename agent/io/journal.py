@@ -1,71 +1,121 @@
 """Undo journal: every change to the host is on disk before it is made.
 
-`down`, a signal and the next start replay what is left, so a killed daemon leaves nothing for good.
+`down`, a signal, the guardian of a killed daemon and the next start replay what is left. A lasting
+change (the kill switch) outlives a crash, for it was asked for: only an orderly end takes it back.
 """
 
-import contextlib
+import fcntl
+import logging
 import os
-import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.io.wireguard_go import remove_stale_socket
-from agent.state import Store
+from agent.state import Store, private_directory
+
+logger = logging.getLogger("agent.journal")
 
 FILE = "undo.json"
+LOCK = "undo.lock"
+
+Change = dict[str, Any]
 
 
 class Journal:
-    """Changes of one daemon that are not undone yet, newest last."""
+    """Changes of one daemon that are not undone yet, newest last. undo(change) may raise OSError."""
 
-    def __init__(self, store: Store, remove_interface: Callable[[str], None]) -> None:
-        self._store, self._remove_interface = store, remove_interface
-        self._entries: list[dict[str, Any]] = list((store.load_json(FILE) or {}).get("changes", []))
+    def __init__(self, store: Store, undo: Callable[[Mapping[str, Any]], None]) -> None:
+        self._store, self._undo = store, undo
+        self._owner: dict[str, int | None] | None = None
+        self._changes: list[Change] = []
+        self._load()
 
     @property
     def pending(self) -> bool:
         """Whether something is left to undo."""
-        return bool(self._entries)
+        return bool(self._changes)
 
-    def interface(self, name: str) -> None:
-        """An interface is about to be made."""
-        self._record({"kind": "interface", "name": name})
+    def claim(self) -> None:
+        """Undo what a killed daemon left, and take the journal over for this process."""
+        with self._locked():
+            self._load()
+            self._owner = identity(os.getpid())
+            self._replay(keep_lasting=True)
 
-    def process(self, pid: int, name: str) -> None:
-        """A process serves it; started_at tells it from a later process with the same number."""
-        self._record({"kind": "process", "pid": pid, "name": name, "started_at": _started_at(pid)})
-
-    def replay(self) -> None:
-        """Undo everything, newest first."""
-        while self._entries:
-            self._undo(self._entries[-1])
-            self._entries.pop()
+    def record(self, kind: str, *, lasting: bool = False, **what: Any) -> None:
+        """A change is about to be made; one that is on record already is not recorded again."""
+        if self.find(kind, **what) is None:
+            self._changes.append({"kind": kind, **({"lasting": True} if lasting else {}), **what})
             self._save()
 
-    def _record(self, entry: dict[str, Any]) -> None:
-        self._entries.append(entry)
+    def find(self, kind: str, **what: Any) -> Change | None:
+        """The newest recorded change of this kind with these values."""
+        for change in reversed(self._changes):
+            if change["kind"] == kind and what.items() <= change.items():
+                return change
+        return None
+
+    def retract(self, kind: str, **what: Any) -> None:
+        """Undo one recorded change now, if there is one."""
+        change = self.find(kind, **what)
+        if change is not None:
+            self._take_back(change)
+
+    def replay(self, *, crashed: bool = False) -> None:
+        """Undo everything, newest first; after a crash without the lasting changes."""
+        with self._locked():
+            self._replay(keep_lasting=crashed)
+
+    def replay_for(self, owner: Mapping[str, int | None]) -> bool:
+        """Undo what a dead daemon left, unless another one has taken the journal over; True if done."""
+        with self._locked():
+            self._load()
+            if self._owner != owner:
+                return False
+            self._replay(keep_lasting=True)
+            return True
+
+    def _replay(self, *, keep_lasting: bool) -> None:
+        for change in reversed(list(self._changes)):
+            if not (keep_lasting and change.get("lasting")):
+                self._take_back(change)
+
+    def _take_back(self, change: Change) -> None:
+        try:
+            self._undo(change)
+        except OSError as error:
+            # What cannot be undone must not keep the rest from it.
+            logger.warning("could not undo %s: %s", change["kind"], error)
+        self._changes.remove(change)
         self._save()
 
-    def _undo(self, entry: dict[str, Any]) -> None:
-        if entry["kind"] == "interface":
-            self._remove_interface(entry["name"])
-            with contextlib.suppress(OSError):
-                remove_stale_socket(entry["name"])
-        elif entry["kind"] == "process" and _started_at(entry["pid"]) == entry["started_at"]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(entry["pid"], signal.SIGKILL)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time: a guardian may be at it while the next daemon starts."""
+        private_directory(self._store.directory)
+        descriptor = os.open(self._store.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _load(self) -> None:
+        document = self._store.load_json(FILE) or {}
+        self._owner, self._changes = document.get("owner"), list(document.get("changes", []))
 
     def _save(self) -> None:
-        if self._entries:
-            self._store.save_json(FILE, {"changes": self._entries})
+        if self._changes:
+            self._store.save_json(FILE, {"owner": self._owner, "changes": self._changes})
         else:
             self._store.remove(FILE)
 
 
-def _started_at(pid: int) -> int | None:
-    """Start time of a process in clock ticks since boot, or None when it is gone."""
+def identity(pid: int) -> dict[str, int | None]:
+    """A process told from a later one with the same number: start time in clock ticks since boot."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        started_at = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
-        return None
+        started_at = None
+    return {"pid": pid, "started_at": started_at}

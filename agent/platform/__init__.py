@@ -20,9 +20,6 @@ class Platform(Protocol):
     def configure(self, interface: str, *, addresses: Sequence[str], routes: Sequence[str], mtu: int) -> None:
         """Addresses with prefix length and routes of the tunnel interface, and bring it up."""
 
-    def remove(self, interface: str) -> None:
-        """Remove an interface that is there; with it go its addresses and routes."""
-
     def local_addresses(self, *, excluding: str) -> list[str]:
         """Addresses by which peers on the same network may reach this host."""
 

@@ -5,18 +5,18 @@ import contextlib
 import ipaddress
 import json
 import os
+import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.errors import AgentError
+from agent.host.program import run
 from agent.io.wireguard import WireGuard
 from agent.io.wireguard_go import WireGuardGo
 from agent.io.wireguard_kernel import KernelWireGuard
 
 _RTMGRP_LINK, _RTMGRP_IPV4_IFADDR, _RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
-_IP_SECONDS = 10
 
 
 class Linux:
@@ -28,6 +28,9 @@ class Linux:
             raise AgentError("PERMISSION_DENIED", "making a tunnel needs root. Run 'sudo ztna up'")
         if not Path("/dev/net/tun").exists():
             raise AgentError("NO_TUN", "/dev/net/tun is missing. Run 'modprobe tun'")
+        if shutil.which("nft") is None:
+            # Without it everything in the network would reach every service of this host.
+            raise AgentError("NO_FILTER", "nft is missing, so nothing would be filtered. Install nftables")
 
     def wireguard(self, interface: str) -> WireGuard:
         """The kernel's, where it can; else wireguard-go."""
@@ -42,20 +45,15 @@ class Linux:
     def configure(self, interface: str, *, addresses: Sequence[str], routes: Sequence[str], mtu: int) -> None:
         """Addresses, MTU, routes."""
         for address in addresses:
-            _ip("address", "replace", address, "dev", interface)
-        _ip("link", "set", "dev", interface, "mtu", str(mtu), "up")
+            run("ip", "address", "replace", address, "dev", interface)
+        run("ip", "link", "set", "dev", interface, "mtu", str(mtu), "up")
         for route in routes:
-            _ip("route", "replace", route, "dev", interface)
-
-    def remove(self, interface: str) -> None:
-        """Delete the link; a wireguard-go that serves it ends by itself."""
-        with contextlib.suppress(OSError):
-            _ip("link", "del", "dev", interface)
+            run("ip", "route", "replace", route, "dev", interface)
 
     def local_addresses(self, *, excluding: str) -> list[str]:
         """Global addresses of links that are up."""
         found = []
-        for link in json.loads(_ip("-j", "address", "show", "up")):
+        for link in json.loads(run("ip", "-j", "address", "show", "up")):
             if link.get("ifname") == excluding or "LOOPBACK" in link.get("flags", ()):
                 continue
             for entry in link.get("addr_info", ()):
@@ -88,10 +86,3 @@ class Linux:
 
         loop.add_reader(notices, readable)
         return end
-
-
-def _ip(*arguments: str) -> str:
-    result = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=_IP_SECONDS)
-    if result.returncode:
-        raise OSError(f"ip {' '.join(arguments)}: {result.stderr.strip()}")
-    return result.stdout

@@ -11,6 +11,7 @@ lab that was killed are removed by the next one. Needs root.
 import ipaddress
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from typing import IO
 PREFIX = "qzlab"
 # TEST-NET-3 (RFC 5737): addresses that nobody can take for real ones.
 INTERNET = ipaddress.ip_network("203.0.113.0/24")
+NETNS_FILES = Path("/etc/netns")
+RESOLV_CONF = "# of the lab\nnameserver 192.0.2.53\n"
 
 
 class Nat(StrEnum):
@@ -200,6 +203,10 @@ class Lab:
         self._ip("netns", "add", namespace)
         self._namespaces.append(namespace)
         self._ip("-n", namespace, "link", "set", "lo", "up")
+        # Mounted over /etc/resolv.conf by `ip netns exec`: an agent never touches this machine's own.
+        resolver = NETNS_FILES / namespace / "resolv.conf"
+        resolver.parent.mkdir(parents=True, exist_ok=True)
+        resolver.write_text(RESOLV_CONF)
         return namespace
 
     def _plug(self, namespace: str, interface: str, address: str) -> None:
@@ -235,6 +242,7 @@ def _remove(namespace: str) -> None:
     if found.stdout.split():
         subprocess.run(["kill", "-9", *found.stdout.split()], capture_output=True, timeout=10)
     subprocess.run(["ip", "netns", "del", namespace], capture_output=True, timeout=10)
+    shutil.rmtree(NETNS_FILES / namespace, ignore_errors=True)
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:

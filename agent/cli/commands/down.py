@@ -60,9 +60,9 @@ def clean_up(store: Store) -> bool:
 
     if not (store.directory / FILE).exists():
         return False
-    from agent.platform import current
+    from agent.host.undo import undo
 
-    Journal(store, current().remove).replay()
+    Journal(store, undo).replay()
     return True
 
 
