@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from types import FrameType
@@ -59,13 +59,16 @@ class Reporter:
         return time.monotonic() - self._began
 
 
-def enrol(running: Site, account: Account) -> dict[str, Machine]:
+def enrol(
+    running: Site, account: Account, environment: Mapping[str, str] | None = None
+) -> dict[str, Machine]:
     """Three machines, each behind a NAT of its own, brought up with one auth key."""
     key = running.auth_key(account)
     machines = {}
     for name, nat in MACHINES.items():
         host = running.lab.private_host(name, running.lab.nat(nat))
         machines[name] = running.machine(host)
+        machines[name].environment.update(environment or {})
         machines[name].up(key)
         machines[name].shortcut(running.directory / name)
     return machines
