@@ -17,6 +17,7 @@ from agent.errors import AgentError
 from agent.exchange import Exchanges
 from agent.host.guardian import Guardian
 from agent.host.undo import undo
+from agent.host.upkeep import Upkeep
 from agent.io.control import ControlClient, tls_context
 from agent.io.ipc import IpcServer
 from agent.io.journal import Journal
@@ -129,6 +130,14 @@ class Daemon:
             send_relayed=self.relays.send,
             psk_seconds=self.settings.psk_seconds,
         )
+        self.upkeep = Upkeep(
+            journal=self.journal,
+            interface=self.settings.interface,
+            mark=MARK,
+            config=self.store.config(),
+            network=self.network,
+        )
+        stack.push_async_callback(self.upkeep.close)
         stack.callback(self.network.proxy.close)
         self._port.start()
         self.network.proxy.start()
@@ -177,6 +186,7 @@ class Daemon:
             self.discovery.run(),
             self.exchanges.run(),
             self._tick(),
+            self.upkeep.run(),
             self._heartbeat_without_link(),
             measure_relayed(self.network, self.latencies_ms),
         ]
@@ -239,6 +249,8 @@ class Daemon:
             self.journal.replay()
             self._open_tunnel()
             self.network.rebuild(self.wireguard, now)
+            self.upkeep.rebuilt()
+        self.upkeep.steer()
         if before != self._paths():
             self.link.heartbeat_now()
         if self._unsaved:
@@ -326,7 +338,9 @@ class Daemon:
     def _use(self, netmap: Netmap) -> None:
         regions_changed = self.netmap is None or self.netmap.relays != netmap.relays
         self.netmap, self.status = netmap, netmap.self_node.status
+        self.upkeep.apply(netmap)
         self.network.apply(netmap, time.monotonic())
+        self.upkeep.steer()
         self._choose_relays()
         if regions_changed:
             self.discovery.survey_now()
@@ -372,6 +386,7 @@ class Daemon:
 
     def _network_settled(self) -> None:
         logger.info("the network changed; paths are proven anew")
+        self.upkeep.network_changed()
         self.network.link_changed(time.monotonic())
         self.discovery.survey_now()
         self._wake.set()

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.engine.actions import Move, SendDirect, SendRelayed
 from agent.engine.disco import Sealer
@@ -90,6 +90,20 @@ class Network:
                 if peer.machine_id in self.links:
                     self._remove(self.links[peer.machine_id])
         self.flush(now)
+
+    def carry(self, prefixes: Mapping[str, tuple[str, ...]]) -> None:
+        """Networks behind each peer, by machine id; WireGuard knows one peer for each network."""
+        changed = []
+        for machine_id, link in self.links.items():
+            wanted = prefixes.get(machine_id, ())
+            if wanted != link.carries:
+                link.carries = wanted
+                # Before it has a path the peer has no addresses; they come with its first endpoint.
+                if link.written is not None:
+                    changed.append(PeerChange(link.keys.wireguard, allowed_ips=link.allowed_ips()))
+        if changed:
+            # Who lost a network comes first: the others take it over.
+            self.wireguard.apply(sorted(changed, key=lambda change: len(change.allowed_ips or ())))
 
     def rebuild(self, wireguard: WireGuard, now: float) -> None:
         """The interface was lost and is new: tell it everything again."""

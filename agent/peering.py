@@ -30,6 +30,7 @@ class PeerLink:
     parts: Joiner = field(default_factory=Joiner)
     status: PeerStatus = field(default_factory=lambda: PeerStatus(None, 0.0, 0, 0))
     last_handshake: float = -math.inf
+    carries: tuple[str, ...] = ()
     written: Endpoint | None = None
 
     @property
@@ -49,7 +50,7 @@ class PeerLink:
         addresses = [f"{self.peer.tailnet_ip}/32"]
         if self.peer.tailnet_ipv6:
             addresses.append(f"{self.peer.tailnet_ipv6}/128")
-        return addresses
+        return [*addresses, *self.carries]
 
     def introduce(self, random_bytes: Callable[[int], bytes]) -> PeerChange:
         """Put the peer into WireGuard, with a placeholder for a key that is not agreed yet.

@@ -16,13 +16,26 @@ _T = TypeVar("_T", "Config", "MachineState", "Tokens")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Preferences: which control plane and organisation, and under which name."""
+    """Preferences: which control plane and organisation, under which name, and what this host does.
+
+    exit_node: name, address or id of a peer, or "auto". bypass: networks that avoid an exit node.
+    """
 
     api_url: str | None = None
     org_id: str | None = None
     org_slug: str | None = None
     email: str | None = None
     hostname: str | None = None
+    shields_up: bool = False
+    accept_routes: bool = False
+    advertise_routes: tuple[str, ...] = ()
+    advertise_exit_node: bool = False
+    exit_node: str | None = None
+    exit_node_allow_lan_access: bool = False
+    accept_dns: bool = True
+    dns_domain: str | None = None
+    gateway: bool = False
+    bypass: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

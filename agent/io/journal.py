@@ -62,6 +62,13 @@ class Journal:
         if change is not None:
             self._take_back(change)
 
+    def forget(self, kind: str, **what: Any) -> None:
+        """Strike a recorded change without undoing it: somebody else did, or it has a new undo."""
+        change = self.find(kind, **what)
+        if change is not None:
+            self._changes.remove(change)
+            self._save()
+
     def replay(self, *, crashed: bool = False) -> None:
         """Undo everything, newest first; after a crash without the lasting changes."""
         with self._locked():
