@@ -1,8 +1,9 @@
-"""Building frozen dataclasses from JSON documents. Unknown fields are dropped."""
+"""Building frozen dataclasses from JSON documents. Unknown fields are dropped, types are held to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
 
 from wire.binary import WireError
 
@@ -38,16 +39,54 @@ def mapping(value: Any, *, limit: int = MAX_ENTRIES) -> Mapping[str, Any]:
 
 
 def build(cls: type[_T], entry: Any, **parsed: Any) -> _T:
-    """An instance of a dataclass; `parsed` stands in for fields that need more than a copy."""
+    """An instance of a dataclass; `parsed` stands in for fields that need more than a copy.
+
+    WireError when a field is missing, or is not of its declared type: text, number, truth value,
+    list of text, or one of these and null.
+    """
     if not isinstance(entry, Mapping):
         raise WireError(f"{cls.__name__} must be an object")
-    known = {item.name for item in fields(cls)} - parsed.keys()  # type: ignore[arg-type]
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in entry.items()
-        if name in known
-    }
+    values: dict[str, Any] = {}
+    for name, fits in _checks(cls).items():  # type: ignore[arg-type]
+        if name in entry and name not in parsed:
+            value = entry[name]
+            values[name] = tuple(value) if isinstance(value, list) else value
+            if not fits(values[name]):
+                raise WireError(f"{cls.__name__}.{name} is of a wrong type")
     try:
         return cls(**values, **parsed)
     except TypeError:
         raise WireError(f"{cls.__name__} lacks a required field") from None
+
+
+@cache
+def _checks(cls: type[Any]) -> dict[str, Callable[[Any], bool]]:
+    hints = get_type_hints(cls)
+    return {field.name: _CHECKS.get(hints[field.name], _never) for field in fields(cls)}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(_is_text, value))
+
+
+def _never(value: Any) -> bool:
+    """Fields of other types are parsed by their own class."""
+    return False
+
+
+_CHECKS: dict[Any, Callable[[Any], bool]] = {
+    str: _is_text,
+    str | None: lambda value: value is None or isinstance(value, str),
+    int: _is_number,
+    int | None: lambda value: value is None or _is_number(value),
+    bool: lambda value: isinstance(value, bool),
+    tuple[str, ...]: _is_texts,
+}
