@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agent import __version__, report
+from agent import __version__, hostview, preferences, report
 from agent.errors import AgentError
 from agent.io.ipc import Handler
 from agent.io.ping import echo
@@ -28,8 +28,15 @@ class Answers:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self.reads: Mapping[str, Handler] = {"status": self.status, "peers": self.peers}
-        self.changes: Mapping[str, Handler] = {"ping": self.ping, "stop": self.stop}
+        self.reads: Mapping[str, Handler] = {
+            **{"status": self.status, "peers": self.peers},
+            **{"dns": self.dns, "resolve": self.resolve},
+        }
+        self.changes: Mapping[str, Handler] = {
+            "ping": self.ping,
+            "stop": self.stop,
+            "set": self.set,
+        }
 
     async def status(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Everything `ztna status` shows; peers included."""
@@ -74,6 +81,7 @@ class Answers:
             "peers_offline": len(peers) - len(online),
             "quarantined": own.quarantine_reason if own and own.status == "quarantined" else None,
             "pid": os.getpid(),
+            **hostview.described(daemon.upkeep, daemon.netmap),
             "peers": peers,
         }
 
@@ -94,6 +102,20 @@ class Answers:
         self._daemon.latencies_ms[link.peer.machine_id] = round(elapsed, 2)
         path = {"direct": "direct", "derp": "relayed"}.get(link.label, "tunnel")
         return {"ms": round(elapsed, 2), "path": path, "error": None}
+
+    async def set(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Change preferences: {"changes"} -> all of them as they are now."""
+        changes = dict(request["changes"])
+        hostview.check_exit_node(changes.get("exit_node"), self._daemon.netmap)
+        return preferences.values(await self._daemon.change(changes))
+
+    async def dns(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What `ztna dns status` shows."""
+        return hostview.naming(self._daemon.upkeep, self._daemon.netmap)
+
+    async def resolve(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """One name as programs of this host get it; None while MagicDNS is off."""
+        return await self._daemon.upkeep.dns.resolve(str(request["name"]), str(request["type"]))
 
     async def stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Say goodbye, then end; the answer goes out first."""

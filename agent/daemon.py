@@ -7,10 +7,10 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from agent import report
+from agent import preferences, report
 from agent.answers import Answers
 from agent.discovery import Discovery, Findings
 from agent.errors import AgentError
@@ -29,8 +29,9 @@ from agent.latency import measure_relayed
 from agent.network import Network
 from agent.platform import Platform
 from agent.relays import Relays
+from agent.savedmap import SavedMap
 from agent.settings import Settings
-from agent.state import MachineState, Store
+from agent.state import Config, MachineState, Store
 from agent.tunnel import MARK, free_port, open_tunnel
 from wire.binary import Endpoint, WireError, encode_key
 from wire.control import FromAgent
@@ -41,7 +42,6 @@ from wire.numbers import HEARTBEAT_SECONDS
 
 logger = logging.getLogger("agent.daemon")
 
-NETMAP_FILE = "netmap.json"
 POLL_SECONDS = 1.0
 SETTLING_SECONDS = 0.1
 GOODBYE_SECONDS = 2.0
@@ -67,7 +67,8 @@ class Daemon:
         self.signalled: int | None = None
         self._stop, self._wake = asyncio.Event(), asyncio.Event()
         self._final: AgentError | None = None
-        self._unsaved = self._failed = False
+        self._saved_map = SavedMap(store)
+        self._failed = False
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Bring the tunnel up, keep it, take it down; AgentError when the machine was removed."""
@@ -77,7 +78,9 @@ class Daemon:
         self.journal.claim()
         async with contextlib.AsyncExitStack() as stack:
             await self._open(stack)
-            self._restore_netmap()
+            # Work with the last good map until the control plane answers.
+            if (saved := self._saved_map.load()) is not None:
+                self._use(saved)
             answers = Answers(self)
             ipc = IpcServer(self.settings.socket, reads=answers.reads, changes=answers.changes)
             await ipc.start()
@@ -91,6 +94,12 @@ class Daemon:
         logger.info("stopped")
         if self._final is not None:
             raise self._final
+
+    async def change(self, changes: Mapping[str, Any]) -> Config:
+        """Change preferences: at the control plane, on disk, on this host."""
+        config = await preferences.change(self.store, self._client, self.machine, changes)
+        self.upkeep.configure(config)
+        return config
 
     def stop(self) -> None:
         """End run() in good order."""
@@ -209,8 +218,7 @@ class Daemon:
             for part in tasks:
                 part.cancel()
             await asyncio.gather(stopping, *tasks, return_exceptions=True)
-            with contextlib.suppress(AgentError):
-                self._save_netmap()
+            self._saved_map.flush()
 
     async def _goodbye(self) -> None:
         """Be offline at once."""
@@ -253,12 +261,7 @@ class Daemon:
         self.upkeep.steer()
         if before != self._paths():
             self.link.heartbeat_now()
-        if self._unsaved:
-            try:
-                self._save_netmap()
-            except AgentError as error:
-                self._unsaved = False
-                logger.error("%s", error)
+        self._saved_map.flush()
 
     def _paths(self) -> list[tuple[str, str]]:
         return [(link.label, link.pqc) for link in self.network.links.values()]
@@ -297,7 +300,7 @@ class Daemon:
     def on_netmap(self, netmap: Netmap) -> None:
         """A whole map."""
         self._use(netmap)
-        self._unsaved = True
+        self._saved_map.changed(netmap)
 
     def on_delta(self, delta: NetmapDelta) -> bool:
         """A change to the map that we hold."""
@@ -346,20 +349,6 @@ class Daemon:
             self.discovery.survey_now()
         self.exchanges.nudge()
         self._wake.set()
-
-    def _restore_netmap(self) -> None:
-        """Work with the last good map until the control plane answers."""
-        try:
-            document = self.store.load_json(NETMAP_FILE)
-            if document is not None:
-                self._use(Netmap.from_json(document))
-        except (AgentError, WireError) as error:
-            logger.warning("the saved map is of no use: %s", error)
-
-    def _save_netmap(self) -> None:
-        if self._unsaved and self.netmap is not None:
-            self.store.save_json(NETMAP_FILE, self.netmap.to_json())
-            self._unsaved = False
 
     def _surveyed(self, found: Findings) -> None:
         self._choose_relays()

@@ -120,5 +120,5 @@ def _described(peer: Peer) -> dict[str, Any]:
         "owner_email": peer.owner_email,
         "tags": list(peer.tags),
         "routes": list(peer.routes),
-        "exit_node": False,
+        "exit_node": peer.exit_node,
     }

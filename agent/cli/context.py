@@ -71,10 +71,10 @@ class Context:
             raise AgentError(answer["error"]["code"], answer["error"]["message"])
         return answer["data"]
 
-    def ask_if_running(self, command: str) -> Any:
+    def ask_if_running(self, command: str, **arguments: Any) -> Any:
         """As ask, but None without a daemon."""
         try:
-            return self.ask(command)
+            return self.ask(command, **arguments)
         except AgentError as error:
             if error.code in ("NOT_RUNNING", "NO_ANSWER"):
                 return None

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from agent.cli.context import Context
+from agent.cli.flags import FlagGroup
 from agent.cli.output import print_error
 from agent.errors import EXIT_FAILED, EXIT_INTERRUPTED, AgentError
 from agent.settings import LOG_LEVELS
@@ -24,6 +25,11 @@ COMMANDS = {
     "ip": ("ip", "Print a tailnet address"),
     "whois": ("whois", "Tell which machine has an address"),
     "ping": ("ping", "Measure latency through the tunnel"),
+    "dns": ("dns", "Resolve a name, show how names are resolved"),
+    "set": ("set", "Change settings without a restart"),
+    "route": ("route", "Show and approve networks behind machines"),
+    "exit-node": ("exit_node", "Show machines that carry all traffic, and suggest one"),
+    "split-tunnel": ("split_tunnel", "Show what avoids the tunnel"),
     "machines": ("machines", "List all machines of the organization"),
     "log": ("log", "Show the daemon's log"),
     "version": ("version", "Print the version"),
@@ -35,7 +41,7 @@ class ReaderGone(Exception):
     """Standard output was closed (`| head`); click itself would make that a failure."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(FlagGroup):
     """Imports a command when it is used."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -62,33 +68,6 @@ class LazyGroup(click.Group):
         """One line each, without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Flags may be spelled --x=true and --x=false as well as --x and --no-x."""
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, command, _plain_flags(command, rest) if command else rest
-
-
-def _plain_flags(command: click.Command, arguments: list[str]) -> list[str]:
-    """Spell --x=true as --x, and leave --x=false out: every such flag is off by default but --peers."""
-    flags = {
-        spelling
-        for parameter in command.params
-        if isinstance(parameter, click.Option) and parameter.is_flag
-        for spelling in parameter.opts
-    }
-    plain = []
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if not equals or name not in flags or value not in ("true", "false"):
-            plain.append(argument)
-        elif value == "true":
-            plain.append(name)
-        elif name == "--peers":
-            plain.append("--no-peers")
-    return plain
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

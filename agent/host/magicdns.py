@@ -4,7 +4,11 @@ import asyncio
 import logging
 from typing import Any
 
+import dns.exception
+
 from agent.engine.zone import RESOLVER
+from agent.errors import AgentError
+from agent.host.lookup import lookup
 from agent.host.nameservice import NameService, Wanted, pick
 from agent.host.program import run
 from agent.host.resolver import Resolver
@@ -77,6 +81,16 @@ class MagicDns:
             "filter_version": resolver.blocklist.version if resolver else None,
             "counters": vars(resolver.counters) if resolver else None,
         }
+
+    async def resolve(self, name: str, kind: str) -> dict[str, Any] | None:
+        """One name by our own resolver: {name, fqdn, type, addresses, source, ttl}; None while it is off."""
+        resolver, netmap = self._resolver, self._netmap
+        if resolver is None or netmap is None or netmap.dns is None:
+            return None
+        try:
+            return await lookup(resolver, name, kind, netmap.dns.domain)
+        except dns.exception.DNSException as error:
+            raise AgentError("INVALID_INPUT", f"cannot ask for {name!r} {kind}: {error}") from None
 
     async def _settle(self) -> None:
         netmap = self._netmap

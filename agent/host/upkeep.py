@@ -102,6 +102,9 @@ class Upkeep:
             allow_lan=config.exit_node_allow_lan_access,
             user_bypass=config.bypass,
         )
+        self.problems.pop("exit node", None)
+        if config.exit_node and self.exit_node is None:
+            self.problems["exit node"] = f"{config.exit_node} is not here; nothing leaves in clear meanwhile"
         self._try("routes", lambda: self.routes.apply(self._plan))
         lan = [str(network.prefix) for network in local if network.connected]
         self._try("kill switch", lambda: self._guard(lan))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli import launch
+from agent.cli.commands import set as set_command
 from agent.cli.context import Context
 from agent.cli.durations import DURATION
+from agent.cli.flags import host_options, switch
 from agent.cli.output import json_option, note, print_json
 from agent.errors import EXIT_PENDING, AgentError
 from agent.platform import current
@@ -27,6 +29,11 @@ PENDING_TEXT = "waiting for an administrator's approval: Machines → Pending Ap
 @click.option("--auth-key", help="Enrol without a person. Prefer ZTNA_AUTH_KEY: flags are visible to others.")
 @click.option("--hostname", help="Name of this machine; the host's own by default.")
 @click.option("--advertise-tags", default="", help="Tags to ask for: tag:prod,tag:k8s.")
+@host_options
+@switch("gateway", "Lead hosts of the LAN into the network too; needs --advertise-routes.")
+@click.option("--dns/--no-dns", "accept_dns", default=None, help="MagicDNS on this host; on by default.")
+@click.option("--dns-domain", help="A search domain before the network's own.")
+@click.option("--reset", is_flag=True, help="Put every setting back to its default first.")
 @click.option("--daemon", is_flag=True, help="Run in the background and log to ztna.log.")
 @click.option("--force-reauth", is_flag=True, help="Enrol again with new keys before connecting.")
 @click.option("--org", help="Slug of the organization to join.")
@@ -37,6 +44,7 @@ PENDING_TEXT = "waiting for an administrator's approval: Machines → Pending Ap
 @click.pass_obj
 def command(
     context: Context,
+    /,
     auth_key: str | None,
     hostname: str | None,
     advertise_tags: str,
@@ -46,12 +54,15 @@ def command(
     wait: float | None,
     api_url: str | None,
     ca_file: str | None,
+    reset: bool,
     as_json: bool,
+    **given: Any,
 ) -> int:
     """Connect this machine to the network; enrol it first if need be."""
     if ca_file:
         context.settings = replace(context.settings, ca_file=ca_file)
     refuse_second(context)
+    changes = wanted(context, given, reset=reset)
     platform = current()
     platform.check_privileges()
     machine = None if force_reauth else context.store.machine()
@@ -67,6 +78,8 @@ def command(
         if as_json:
             print_json(_summary(machine, None, None))
         return EXIT_PENDING
+    if changes:
+        set_command.apply(context, changes)
     if daemon:
         pid = launch.background(context)
         note(f"Connected as {machine.name} ({machine.tailnet_ip}) [tun]")
@@ -83,6 +96,15 @@ def command(
     launch.foreground(context, machine, platform, started)
     note("VPN stopped.")
     return 0
+
+
+def wanted(context: Context, given: dict[str, Any], *, reset: bool) -> dict[str, Any]:
+    """The settings to change: as given, over the defaults for `--reset`; AgentError for nonsense."""
+    from agent import preferences
+
+    changes = {name: value for name, value in given.items() if value is not None}
+    changes = (preferences.defaults() if reset else {}) | changes
+    return preferences.check(changes, gateway_routes=context.store.config().advertise_routes)
 
 
 def enrol(
