@@ -36,6 +36,8 @@ class Answers:
             "ping": self.ping,
             "stop": self.stop,
             "set": self.set,
+            "identity": self.identity,
+            "accept_identity": self.accept_identity,
         }
 
     async def status(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +118,22 @@ class Answers:
     async def resolve(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """One name as programs of this host get it; None while MagicDNS is off."""
         return await self._daemon.upkeep.dns.resolve(str(request["name"]), str(request["type"]))
+
+    async def identity(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A peer's refused change of identity: {"pinned", "offered"}, base64."""
+        change = self._daemon.network.swapped.get(str(request["machine_id"]))
+        if change is None:
+            raise AgentError("NOT_FOUND", "its identity is the one seen before; there is nothing to accept")
+        return {"pinned": change.pinned, "offered": change.offered}
+
+    async def accept_identity(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Pin the identity that the caller was shown."""
+        daemon = self._daemon
+        if not daemon.network.accept_identity(str(request["machine_id"]), str(request["offered"])):
+            raise AgentError("CONFLICT", "the machine shows yet another identity now; look again")
+        assert daemon.netmap is not None  # it is where the offered identity came from
+        daemon.on_netmap(daemon.netmap)
+        return {"accepted": True}
 
     async def stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Say goodbye, then end; the answer goes out first."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from agent import preferences, report
+from agent.alarms import report_swapped_identities
 from agent.answers import Answers
 from agent.discovery import Discovery, Findings
 from agent.errors import AgentError
@@ -198,6 +199,7 @@ class Daemon:
             self.upkeep.run(),
             self._heartbeat_without_link(),
             measure_relayed(self.network, self.latencies_ms),
+            report_swapped_identities(self.network, self.link.send),
         ]
         tasks = [asyncio.create_task(part) for part in work]
         stopping = asyncio.create_task(self._stop.wait())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from agent.engine.actions import Move, SendDirect, SendRelayed
 from agent.engine.disco import Sealer
-from agent.engine.identity import PeerKeys, Pin, RefusedPeer, verify
+from agent.engine.identity import IdentityChange, PeerKeys, Pin, RefusedPeer, verify
 from agent.engine.path import PeerPath
 from agent.engine.psk import PskState
 from agent.engine.start import Starter
@@ -59,6 +59,7 @@ class Network:
         )
         self.links: dict[str, PeerLink] = {}
         self.refused: dict[str, str] = {}
+        self.swapped: dict[str, IdentityChange] = {}
         self._by_disco: dict[bytes, PeerLink] = {}
         self._own_endpoints: tuple[Endpoint, ...] = ()
         self._relay_up = False
@@ -80,16 +81,32 @@ class Network:
         own_addresses = {netmap.self_node.tailnet_ip, *(peer.tailnet_ip for peer in netmap.peers.values())}
         for machine_id in self.links.keys() - netmap.peers.keys():
             self._remove(self.links[machine_id])
-        self.refused = {}
+        known, self.refused, self.swapped = self.refused, {}, {}
         for peer in netmap.peers.values():
             try:
                 self._take(peer, _candidates(peer, own_addresses), now)
             except RefusedPeer as refusal:
                 self.refused[peer.machine_id] = str(refusal)
-                logger.warning("peer %s refused: %s", peer.name, refusal)
+                if refusal.change is not None:
+                    self.swapped[peer.machine_id] = refusal.change
+                if known.get(peer.machine_id) != str(refusal):
+                    logger.warning("peer %s refused: %s", peer.name, refusal)
                 if peer.machine_id in self.links:
                     self._remove(self.links[peer.machine_id])
         self.flush(now)
+
+    def accept_identity(self, machine_id: str, offered: str) -> bool:
+        """Pin the identity that a machine shows now; False unless it is the one that was offered.
+
+        The next map brings the peer in. That it once had a post-quantum key stays remembered.
+        """
+        change = self.swapped.get(machine_id)
+        if change is None or change.offered != offered:
+            return False
+        self._pins[machine_id] = Pin(offered, hybrid=self._pins[machine_id].hybrid)
+        self._save()
+        logger.warning("the changed identity of machine %s was accepted here", machine_id)
+        return True
 
     def carry(self, prefixes: Mapping[str, tuple[str, ...]]) -> None:
         """Networks behind each peer, by machine id; WireGuard knows one peer for each network."""

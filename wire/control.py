@@ -55,7 +55,9 @@ class FromAgent(StrEnum):
     auth {machine_id, signature, netmap_version, version, capabilities} ·
     ack {version, received_at, enforced_at, errors} · resync {have} · heartbeat {status,
     endpoints, derp_region, derp_latencies, connectivity, paths} · goodbye · endpoints
-    {endpoints, derp_region, derp_latencies} · query {id, kind, args} · ping
+    {endpoints, derp_region, derp_latencies} · query {id, kind, args} · ping ·
+    event {kind: "peer_identity_changed", peer_machine_id, old, new}: a peer was refused, for its
+    identity is not the one seen before; both are base64 Ed25519 public keys
     """
 
     AUTH = "auth"
@@ -66,6 +68,10 @@ class FromAgent(StrEnum):
     ENDPOINTS = "endpoints"
     QUERY = "query"
     PING = "ping"
+    EVENT = "event"
+
+
+PEER_IDENTITY_CHANGED: Final = "peer_identity_changed"
 
 
 def encode(kind: FromServer | FromAgent, /, **body: Any) -> str:

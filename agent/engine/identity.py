@@ -17,8 +17,20 @@ from wire.netmap import Peer
 from wire.numbers import ED25519_SIGNATURE_BYTES, MLKEM768_PUBLIC_KEY_BYTES, X25519_KEY_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityChange:
+    """A machine shows another identity than the pinned one; both are base64 Ed25519 keys."""
+
+    pinned: str
+    offered: str
+
+
 class RefusedPeer(Exception):
-    """The peer's keys must not be used; the message says why."""
+    """The peer's keys must not be used; the message says why. change: what a person may accept."""
+
+    def __init__(self, reason: str, change: IdentityChange | None = None) -> None:
+        super().__init__(reason)
+        self.change = change
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,8 @@ def verify(peer: Peer, pins: Mapping[str, Pin]) -> tuple[PeerKeys, Pin]:
         raise RefusedPeer("the signature over its keys does not verify")
     pin = pins.get(peer.machine_id)
     if pin is not None and pin.identity != encode_key(keys.identity):
-        raise RefusedPeer("its identity is not the one seen before")
+        change = IdentityChange(pin.identity, encode_key(keys.identity))
+        raise RefusedPeer("its identity is not the one seen before", change)
     if pin is not None and pin.hybrid and keys.mlkem is None:
         raise RefusedPeer("it had a post-quantum key before and shows none now")
     return keys, Pin(encode_key(keys.identity), hybrid=keys.mlkem is not None)

@@ -112,7 +112,7 @@ class AgentLink:
         """Something that heartbeats carry has changed."""
         self._beat.set()
 
-    async def send(self, kind: FromAgent, **body: Any) -> bool:
+    async def send(self, kind: FromAgent, /, **body: Any) -> bool:
         """One message; False when the link is down."""
         if self._socket is None or not self.connected:
             return False

@@ -32,6 +32,7 @@ from apps.machines.netmap import Snapshot, delta_for, full_map
 from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
 from apps.machines.reports import parse_report
 from apps.machines.services.heartbeat import Report, take_heartbeat
+from apps.machines.services.identity import report_event
 from apps.machines.snapshots import feed_of
 from apps.machines.tokens import relay_token
 from wire import control
@@ -156,6 +157,10 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _on_ping(self, body: dict[str, Any]) -> None:
         """Any frame counts as life; the answer keeps what stands between awake."""
         await self._say(FromServer.ALIVE, netmap_version=self._version, server_time=rfc3339(timezone.now()))
+
+    async def _on_event(self, body: dict[str, Any]) -> None:
+        if node := await self._reload():
+            await database_sync_to_async(report_event)(node, body)
 
     async def _on_resync(self, body: dict[str, Any]) -> None:
         await self._send_map(held=None)

@@ -1,5 +1,7 @@
-"""`ztna peers [NAME]`."""
+"""`ztna peers [NAME]` and `ztna peers accept NAME`."""
 
+import base64
+import hashlib
 from typing import Any
 
 import click
@@ -11,11 +13,24 @@ from agent.cli.peertable import print_peers, tags
 
 @click.command()
 @click.argument("name", required=False)
+@click.argument("changed", required=False, metavar="")
 @click.option("--active", is_flag=True, help="Only peers that can be reached now.")
+@click.option("--yes", is_flag=True, help="With accept: do not ask.")
 @json_option
 @click.pass_obj
-def command(context: Context, name: str | None, active: bool, as_json: bool) -> None:
-    """List peers and the paths to them, or tell all about peer NAME."""
+def command(
+    context: Context, name: str | None, changed: str | None, active: bool, yes: bool, as_json: bool
+) -> None:
+    """List peers and the paths to them, or tell all about peer NAME.
+
+    `ztna peers accept NAME` trusts the new identity of a machine that was refused for it, after it was
+    set up anew, say.
+    """
+    if changed is not None:
+        if name != "accept":
+            raise click.UsageError(f"got an unexpected argument ({changed})")
+        _accept(context, changed, yes=yes, as_json=as_json)
+        return
     if name is not None:
         peer = context.find_peer(name)
         print_json(peer) if as_json else _print_one(peer)
@@ -41,6 +56,26 @@ def command(context: Context, name: str | None, active: bool, as_json: bool) -> 
     region = (status or {}).get("derp_region") or "-"
     own = [f"  {plain(own_name)}", machine.tailnet_ip, style("self", fg="cyan"), "-", "-", "-", plain(region)]
     print_peers([*own, tags(machine.tags), "now" if status else "-"], peers)
+
+
+def _accept(context: Context, name: str, *, yes: bool, as_json: bool) -> None:
+    peer = context.find_peer(name)
+    change = context.ask("identity", machine_id=peer["id"])
+    if not yes:
+        click.echo(f"{plain(peer['name'])} shows another identity than the one seen before.", err=True)
+        click.echo(f"  before  {_fingerprint(change['pinned'])}", err=True)
+        click.echo(f"  now     {_fingerprint(change['offered'])}", err=True)
+        click.echo("Accept it only if you know why: whoever runs the control plane can swap keys.", err=True)
+        click.confirm("Accept the new identity?", abort=True, err=True)
+    context.ask("accept_identity", machine_id=peer["id"], offered=change["offered"])
+    if as_json:
+        print_json({"accepted": peer["name"], "identity": change["offered"]})
+    else:
+        click.echo(f"The identity of {plain(peer['name'])} is accepted.")
+
+
+def _fingerprint(identity: str) -> str:
+    return "SHA256:" + hashlib.sha256(base64.b64decode(identity)).hexdigest()[:32]
 
 
 def _print_one(peer: dict[str, Any]) -> None:

@@ -44,8 +44,8 @@ class Site:
     def prepare(self) -> None:
         account = {"email": "alice@example.com", "password": "correct horse battery staple"}
         self.token = self.call("/api/auth/signup", None, **account, full_name="Alice")["token"]
-        org_id = self.call("/api/org-management", self.token, action="create", name="Live")["id"]
-        key = {"action": "create_auth_key", "org_id": org_id, "name": "key", "reusable": True}
+        self.org_id = self.call("/api/org-management", self.token, action="create", name="Live")["id"]
+        key = {"action": "create_auth_key", "org_id": self.org_id, "name": "key", "reusable": True}
         self.key = self.call("/api/key-management", self.token, **key)["key"]
 
     def enrol(self, name: str) -> "LiveAgent":
@@ -201,6 +201,20 @@ async def test_a_quarantined_machine_loses_its_peers_and_its_relay(site):
         await alpha.until_map(lambda held: not held.peers)
         assert alpha.map.self_node.status == "quarantined"
         assert alpha.map.self_node.quarantine_reason == "admin"
+
+
+async def test_a_swapped_identity_that_an_agent_refused_is_in_the_trail(site):
+    alpha, beta = site.enrol("i-alpha"), site.enrol("i-beta")
+    async with alpha.socket():
+        await alpha.until(FromServer.READY)
+        old, new = b64(beta.keys.identity_public), b64(Keys().identity_public)
+        event = {"kind": control.PEER_IDENTITY_CHANGED, "peer_machine_id": beta.id, "old": old, "new": new}
+        await alpha.say(FromAgent.EVENT, **event)
+        await alpha.say(FromAgent.PING)
+        await alpha.until(FromServer.ALIVE)
+    search = {"org_id": site.org_id, "audit_action": "machine.peer_identity_refused"}
+    found = site.call("/api/governance", site.token, action="search_audit_logs", **search)
+    assert [entry["details"]["new_identity"] for entry in found["logs"]] == [new]
 
 
 async def test_a_deleted_machine_hears_that_it_is_final(site):
