@@ -40,7 +40,11 @@ class Zone:
         for record in netmap.dns.records:
             try:
                 kind = dns.rdatatype.from_text(record.type)
-                value = f'"{record.value}"' if record.type == "TXT" else record.value
+                value = record.value
+                if kind == dns.rdatatype.TXT:
+                    value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+                elif kind == dns.rdatatype.CNAME:
+                    value = _name(value).to_text()
                 dns.rdata.from_text(dns.rdataclass.IN, kind, value, origin=dns.name.root)
                 self._names.setdefault(_name(record.name), {}).setdefault(kind, []).append(value)
             except dns.exception.DNSException:

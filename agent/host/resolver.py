@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import dns.exception
 import dns.flags
@@ -99,7 +100,9 @@ class Resolver:
             return None
         response = await self._respond(query)
         if query.edns >= 0:
+            code = response.rcode()
             response.use_edns(edns=0, ednsflags=query.ednsflags & dns.flags.DO, payload=UDP_BYTES)
+            response.set_rcode(code)  # its upper bits live in the OPT record (RFC 6891, section 6.1.3)
             limit = min(limit, max(512, query.payload))
         elif limit < 65535:
             limit = 512
@@ -190,8 +193,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._resolver = resolver
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._resolver.receive(data, addr, self._transport)
