@@ -28,6 +28,7 @@ PORT = 53
 MAX_QUESTIONS = 256
 MAX_CONNECTIONS = 64
 CONNECTION_SECONDS = 15.0
+MAX_BYTES = 65_535
 UDP_BYTES = 1232  # DNS flag day 2020: no fragments
 
 
@@ -54,7 +55,8 @@ class Resolver:
         self._split: Mapping[str, tuple[Nameserver, ...]] = {}
         self._zone: Zone | None = None
         self._cache = DnsCache()
-        self._asked = self._connected = 0
+        self._asked = 0
+        self._writers: set[asyncio.StreamWriter] = set()
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,12 +88,14 @@ class Resolver:
             self._transport.close()
         if self._server is not None:
             self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def answer(self, wire: bytes, limit: int = 65535) -> bytes | None:
-        """The answer in at most `limit` bytes; None for what deserves none."""
+    async def answer(self, wire: bytes, *, udp: bool = False) -> bytes | None:
+        """The answer, cut to what the asker takes over UDP; None for what deserves none."""
         try:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:
@@ -103,9 +107,7 @@ class Resolver:
             code = response.rcode()
             response.use_edns(edns=0, ednsflags=query.ednsflags & dns.flags.DO, payload=UDP_BYTES)
             response.set_rcode(code)  # its upper bits live in the OPT record (RFC 6891, section 6.1.3)
-            limit = min(limit, max(512, query.payload))
-        elif limit < 65535:
-            limit = 512
+        limit = min(UDP_BYTES, max(512, query.payload)) if udp else MAX_BYTES
         return response.to_wire(max_size=limit, prefer_truncation=True)
 
     async def _respond(self, query: dns.message.Message) -> dns.message.Message:
@@ -159,14 +161,14 @@ class Resolver:
     async def _answer_datagram(
         self, wire: bytes, source: tuple[str, int], transport: asyncio.DatagramTransport
     ) -> None:
-        response = await self.answer(wire, UDP_BYTES)
+        response = await self.answer(wire, udp=True)
         if response is not None and not transport.is_closing():
             transport.sendto(response, source)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connected += 1
+        self._writers.add(writer)
         try:
-            while self._connected <= MAX_CONNECTIONS:
+            while len(self._writers) <= MAX_CONNECTIONS:
                 async with asyncio.timeout(CONNECTION_SECONDS):
                     size = int.from_bytes(await reader.readexactly(2))
                     response = await self.answer(await reader.readexactly(size))
@@ -177,7 +179,7 @@ class Resolver:
         except (OSError, EOFError, TimeoutError):
             pass
         finally:
-            self._connected -= 1
+            self._writers.discard(writer)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

@@ -190,6 +190,7 @@ class _Connection:
     def close(self) -> None:
         """End it."""
         self._task.cancel()
+        self._writer.transport.abort()
 
     async def _read(self) -> None:
         try:

@@ -59,12 +59,11 @@ class Server:
 
         async def serve(reader, writer):
             self.connections += 1
-            with contextlib.suppress(EOFError, OSError):
+            with contextlib.closing(writer.transport), contextlib.suppress(EOFError, OSError):
                 while True:
                     size = struct.unpack("!H", await reader.readexactly(2))[0]
                     if (wire := self.answer(await reader.readexactly(size))) is not None:
                         writer.write(struct.pack("!H", len(wire)) + wire)
-            writer.close()
 
         loop = asyncio.get_running_loop()
         listener = await asyncio.start_server(serve, HOST, self.port, ssl=tls)
