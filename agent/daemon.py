@@ -236,7 +236,7 @@ class Daemon:
         while True:
             now = time.monotonic()
             pace = SETTLING_SECONDS if self.network.settling() else POLL_SECONDS
-            due = min(self.network.next_timeout(now), polled + pace)
+            due = min(self.network.next_timeout(), polled + pace)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.001, due - now)):
                     await self._wake.wait()

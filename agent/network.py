@@ -13,6 +13,7 @@ from agent.engine.identity import IdentityChange, PeerKeys, Pin, RefusedPeer, ve
 from agent.engine.path import PeerPath
 from agent.engine.psk import PskState
 from agent.engine.start import Starter
+from agent.engine.timers import Timers
 from agent.io.port import SharedPort
 from agent.io.relay import RelayProxy
 from agent.io.wireguard import PeerChange, WireGuard
@@ -61,6 +62,7 @@ class Network:
         self.refused: dict[str, str] = {}
         self.swapped: dict[str, IdentityChange] = {}
         self._by_disco: dict[bytes, PeerLink] = {}
+        self._timers = Timers()
         self._own_endpoints: tuple[Endpoint, ...] = ()
         self._relay_up = False
         saved = store.load_json(PEERS_FILE) or {}
@@ -198,18 +200,16 @@ class Network:
         self.flush(now)
 
     def handle_timeout(self, now: float) -> None:
-        """Let every path do what is due."""
-        for link in self.links.values():
-            if now >= link.path.next_timeout():
+        """Let the peers that are due do what is due."""
+        for machine_id in self._timers.pop(now):
+            link = self.links.get(machine_id)
+            if link is not None:
                 link.path.handle_timeout(now)
-        self.flush(now)
+                self._flush(link, now)
 
-    def next_timeout(self, now: float) -> float:
+    def next_timeout(self) -> float:
         """When handle_timeout is due."""
-        paths = (link.path.next_timeout() for link in self.links.values())
-        starts = (link.starter.next_timeout(now) for link in self.links.values())
-        renewals = (link.psk.next_timeout() for link in self.links.values())
-        return min((*paths, *starts, *renewals), default=math.inf)
+        return self._timers.next()
 
     def settling(self) -> bool:
         """Whether a handshake is awaited that decides something."""
@@ -238,6 +238,7 @@ class Network:
         change = link.steer(now, relay_up=self._relay_up)
         if change is not None:
             self.wireguard.apply([change])
+        self._timers.set(link.peer.machine_id, link.next_timeout(now))
 
     def _send_disco(self, link: PeerLink, message: Message) -> None:
         """Say something on the path that traffic takes."""
@@ -251,11 +252,13 @@ class Network:
         self._send_relayed(link.keys.disco, len(packet), packet)
 
     def _take(self, peer: Peer, candidates: list[Endpoint], now: float) -> None:
+        link = self.links.get(peer.machine_id)
+        if link is not None and link.peer == peer:
+            return
         keys, pin = verify(peer, self._pins)
         if self._pins.get(peer.machine_id) != pin:
             self._pins[peer.machine_id] = pin
             self._save()
-        link = self.links.get(peer.machine_id)
         if link is not None and link.keys != keys:
             if link.keys.wireguard != keys.wireguard:
                 self.pair_keys.forget(link.keys)
@@ -295,6 +298,7 @@ class Network:
     def _remove(self, link: PeerLink) -> None:
         del self.links[link.peer.machine_id]
         del self._by_disco[link.keys.disco]
+        self._timers.set(link.peer.machine_id, math.inf)
         self._sealer.remove(link.keys.disco)
         self.proxy.remove(link.keys.disco)
         self.wireguard.apply([PeerChange(link.keys.wireguard, remove=True)])

@@ -45,6 +45,10 @@ class PeerLink:
         """verified, pending or classical."""
         return PskState.PENDING.value if self.psk.state is PskState.INSTALLED else self.psk.state.value
 
+    def next_timeout(self, now: float) -> float:
+        """When something of this peer is due."""
+        return min(self.path.next_timeout(), self.starter.next_timeout(now), self.psk.next_timeout())
+
     def allowed_ips(self) -> list[str]:
         """What the peer may send from."""
         addresses = [f"{self.peer.tailnet_ip}/32"]
