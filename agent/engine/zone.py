@@ -127,6 +127,15 @@ class Blocklist:
         return any(".".join(labels[index:]) in self._below for index in range(1, len(labels)))
 
 
+def reverse_domains(tailnet_ipv6: str | None) -> list[str]:
+    """Domains of the tailnet's addresses backwards: 100.64.0.0/10 is 64 of them."""
+    found = [f"{octet}.100.in-addr.arpa" for octet in range(64, 128)]
+    if tailnet_ipv6:
+        nibbles = dns.reversename.from_address(tailnet_ipv6).to_text(omit_final_dot=True).split(".")
+        found.append(".".join(nibbles[-14:]))
+    return found
+
+
 def nearest_domain(name: dns.name.Name, domains: Iterable[str]) -> str | None:
     """The longest of these domains that a name is in."""
     matching = [domain for domain in domains if name.is_subdomain(_name(domain))]

@@ -6,7 +6,7 @@ from typing import Any
 
 import dns.exception
 
-from agent.engine.zone import RESOLVER
+from agent.engine.zone import RESOLVER, reverse_domains
 from agent.errors import AgentError
 from agent.host.lookup import lookup
 from agent.host.nameservice import NameService, Wanted, pick
@@ -119,9 +119,8 @@ class MagicDns:
     def _install(self, netmap: Netmap) -> None:
         assert netmap.dns
         search = tuple(dict.fromkeys((*self._extra_search, netmap.dns.domain, *netmap.dns.search_domains)))
-        wanted = Wanted(
-            self._interface, search, tuple(netmap.dns.split), everything=netmap.dns.override_local_dns
-        )
+        routed = (*netmap.dns.split, *reverse_domains(netmap.self_node.tailnet_ipv6))
+        wanted = Wanted(self._interface, search, routed, everything=netmap.dns.override_local_dns)
         if self._installed == wanted and self._service and self._service.intact():
             return
         if self._installed == wanted:
