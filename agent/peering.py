@@ -15,6 +15,9 @@ from wire.numbers import KEEPALIVE_SECONDS
 from wire.psk import Joiner
 
 PLACEHOLDER_BYTES = 32
+# Less than this between two looks is WireGuard's own keepalive.
+TRAFFIC_BYTES = 64
+QUIET_AFTER_SECONDS = 10.0
 
 
 @dataclass
@@ -32,6 +35,7 @@ class PeerLink:
     last_handshake: float = -math.inf
     carries: tuple[str, ...] = ()
     written: Endpoint | None = None
+    last_traffic: float = -math.inf
 
     @property
     def label(self) -> str:
@@ -92,6 +96,7 @@ class PeerLink:
 
     def observe(self, status: PeerStatus, now: float, wall: float) -> None:
         """Take in what WireGuard says; wall is Unix time, the clock of its handshakes."""
+        self._watch_traffic(status, now)
         self.status = status
         if status.last_handshake:
             self.last_handshake = now - max(0.0, wall - status.last_handshake)
@@ -100,3 +105,10 @@ class PeerLink:
             self.path.roamed(None if status.endpoint == self.relay else status.endpoint, now)
             # Before the first steering WireGuard knows the address only by the peer's own handshake.
             self.written = status.endpoint if self.written else None
+
+    def _watch_traffic(self, status: PeerStatus, now: float) -> None:
+        """Tell the path whether it is used."""
+        moved = status.rx_bytes + status.tx_bytes - self.status.rx_bytes - self.status.tx_bytes
+        if moved > TRAFFIC_BYTES:
+            self.last_traffic = now
+        self.path.carries(now - self.last_traffic < QUIET_AFTER_SECONDS, now)

@@ -8,7 +8,8 @@ An address is proven when a pong to a ping that was sent to that very address ca
 and the peer's own ping arrived from it: then either side has reason to move, and both do.
 
 Bursts ping every candidate at once, soon again, then ever more rarely. A pair that was direct
-before probes every few seconds. One that never was keeps quiet for longer than a NAT remembers
+before probes every few seconds; a direct path is pinged often while it carries traffic, and now and
+then while it does not. One that never was keeps quiet for longer than a NAT remembers
 unanswered packets (30 s) and then opens its own NAT with packets too short-lived to reach the
 peer's: a NAT that lets packets to itself in would otherwise hand our mapping to the peer's probe.
 """
@@ -29,13 +30,16 @@ QUIET_SECONDS = 32.0
 LOW_TTL_SECONDS = 0.5
 LOW_TTLS = (2, 4)
 HEARTBEAT_SECONDS = 0.7
+# Hundreds of quiet peers must cost next to nothing, and a NAT forgets after 30 s at the earliest.
+QUIET_HEARTBEAT_SECONDS = 10.0
 MISSED_PONGS = 3
-MISSED_SECONDS = MISSED_PONGS * HEARTBEAT_SECONDS + 0.2
+GRACE_SECONDS = 0.2
 UPGRADE_SECONDS = 30.0
 # Packets that were under way on the relay when the path moved; later ones mean that the peer left.
 LATE_SECONDS = 5.0
 PING_MEMORY_SECONDS = 5.0
 PEER_PING_SECONDS = 5.0
+MIRROR_SECONDS = 1.0
 CALL_PAUSE_SECONDS = 1.0
 MAX_PENDING = 256
 SEEN_TXIDS = 256
@@ -59,6 +63,7 @@ class Candidate:
     learned: bool
     pong_at: float = -math.inf
     peer_ping_at: float = -math.inf
+    pinged_at: float = -math.inf
     rtt: float = math.inf
 
 
@@ -75,6 +80,7 @@ class PeerPath:
         self.state = PathState.RELAY
         self.direct: Endpoint | None = None
         self.moved_at = -math.inf
+        self.busy = False
         self.candidates: dict[Endpoint, Candidate] = {}
         self._own_wireguard, self._random_bytes = own_wireguard, random_bytes
         self._own_endpoints = tuple(own_endpoints)
@@ -89,12 +95,17 @@ class PeerPath:
         self._next_ping = math.inf
         self._next_burst = math.inf
         self._next_upgrade = math.inf
+        self._pinging_since = -math.inf
         self._called_at = -math.inf
 
     @property
     def rtt(self) -> float | None:
         """Seconds to the peer and back on the direct path, or None while there is none."""
         return self.candidates[self.direct].rtt if self.direct else None
+
+    @property
+    def _heartbeat(self) -> float:
+        return HEARTBEAT_SECONDS if self.busy else QUIET_HEARTBEAT_SECONDS
 
     def late(self, now: float) -> bool:
         """Whether relayed packets may still be ones that were under way when the path moved."""
@@ -150,13 +161,15 @@ class PeerPath:
         self._seen[ping.txid] = None
         while len(self._seen) > SEEN_TXIDS:
             del self._seen[next(iter(self._seen))]
-        known = source in self.candidates
         candidate = self._learn(source, learned=True)
         candidate.peer_ping_at = now
         self._actions.append(SendDirect(source, Pong(ping.txid, source)))
-        if not known or now - candidate.pong_at > PEER_PING_SECONDS:
-            # It can reach us from there, so a ping to there is the likeliest of all to be answered.
+        if now - candidate.pinged_at > MIRROR_SECONDS:
+            # It can reach us from there, so a ping to there is the likeliest of all to be answered; and
+            # a peer that asks anew has the proof it needs at once.
             self._ping(source, now)
+            if source == self.direct:
+                self._next_ping = max(self._next_ping, now + self._heartbeat)
         self._prove(source, now)
 
     def receive_pong(self, pong: Pong, source: Endpoint, now: float) -> None:
@@ -194,6 +207,14 @@ class PeerPath:
         else:
             self._actions.append(Move(self.direct))
 
+    def carries(self, traffic: bool, now: float) -> None:
+        """Whether there is traffic on the path: then its death must be noticed within seconds."""
+        if traffic and not self.busy:
+            self._pinging_since = now
+            if self.state is PathState.DIRECT:
+                self._next_ping = now
+        self.busy = traffic
+
     def next_timeout(self) -> float:
         """When handle_timeout has something to do; infinity when never."""
         return min(self._next_ping, self._next_burst, self._next_upgrade)
@@ -211,7 +232,8 @@ class PeerPath:
 
     def _keep_direct(self, now: float) -> None:
         assert self.direct is not None
-        if now - self.candidates[self.direct].pong_at >= MISSED_SECONDS:
+        answered = max(self.candidates[self.direct].pong_at, self._pinging_since if self.busy else -math.inf)
+        if now - answered >= MISSED_PONGS * self._heartbeat + GRACE_SECONDS:
             self._fall_back(now)
             return
         if now >= self._next_upgrade:
@@ -221,7 +243,7 @@ class PeerPath:
                     self._ping(endpoint, now)
         if now >= self._next_ping:
             self._ping(self.direct, now)
-            self._next_ping = now + HEARTBEAT_SECONDS
+            self._next_ping = now + self._heartbeat
 
     def _begin(self, now: float, *, call: bool = True) -> None:
         """Start a burst, and ask the peer by relay to start one too."""
@@ -255,6 +277,8 @@ class PeerPath:
 
     def _ping(self, endpoint: Endpoint, now: float, ttl: int | None = None) -> None:
         txid = self._random_bytes(TXID_BYTES)
+        if endpoint in self.candidates:
+            self.candidates[endpoint].pinged_at = now
         while len(self._pending) >= MAX_PENDING:
             del self._pending[next(iter(self._pending))]
         self._pending[txid] = (endpoint, now)

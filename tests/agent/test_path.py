@@ -85,6 +85,10 @@ class World:
     def states(self):
         return {each.state for each in self.ends.values()}
 
+    def carry(self, traffic):
+        for end in self.ends.values():
+            end.carries(traffic, self.now)
+
 
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.075])
 def test_both_sides_move_to_the_proven_address(delay):
@@ -100,6 +104,7 @@ def test_both_sides_move_to_the_proven_address(delay):
 def test_a_dead_path_is_left_within_three_seconds_and_taken_again_within_ten(delay):
     world = World(delay=delay)
     world.start()
+    world.carry(True)
     world.run(5.3)
     world.open = False
     world.moves.clear()
@@ -114,6 +119,33 @@ def test_a_dead_path_is_left_within_three_seconds_and_taken_again_within_ten(del
     world.run(10)
     assert world.states == {PathState.DIRECT}
     assert max(moment for moment, _, _ in world.moves) - restored < 10
+
+
+def test_a_quiet_path_is_pinged_rarely_and_its_death_noticed_once_there_is_traffic():
+    world = World(delay=0.02)
+    world.start()
+    world.run(60)
+    began = len(world.sent)
+    world.run(120)
+    assert len(world.sent) - began <= 2 * 2 * 120 / 10  # a ping and its pong, each way
+    assert world.states == {PathState.DIRECT}
+    world.open = False
+    world.run(1.0)
+    world.carry(True)
+    died = world.now
+    world.moves.clear()
+    world.run(3.0)
+    assert {name for _, name, endpoint in world.moves if endpoint is None} == {"a", "b"}
+    assert all(moment - died < 3.0 for moment, _, _ in world.moves)
+
+
+def test_the_death_of_a_path_that_nobody_uses_is_noticed_too():
+    world = World(delay=0.02)
+    world.start()
+    world.run(60)
+    world.open = False
+    world.run(45)
+    assert PathState.DIRECT not in world.states
 
 
 def test_a_pong_from_another_address_than_its_ping_went_to_proves_nothing():
