@@ -227,7 +227,7 @@ async def test_an_exit_node_carries_the_rest_and_nothing_leaves_in_clear_without
         kept.configure(Config(exit_node="r1", exit_node_allow_lan_access=True))
         assert place.device(neighbour) == "eth0"
         assert await asyncio.to_thread(place.pings, neighbour)
-        place.client.host.run("ip", "route", "add", "default", "via", neighbour)
+        place.client.host.run("ip", "route", "add", "default", "via", neighbour, "dev", "eth0")
         place.server.run("ip", "route", "add", place.client.host.address, "via", "10.77.2.1")
         kept.configure(Config(exit_node="nobody"))
         assert not await asyncio.to_thread(place.pings, INTERNET)
