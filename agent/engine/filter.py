@@ -113,6 +113,14 @@ def kill_switch(
     """nft input for the table that drops what would leave in clear. exempt: networks that bypass."""
     passing = [*exempt, *(lan if allow_lan else ())]
     lines = _by_family(passing, "{family} daddr {networks} accept")
+    # A strict reverse path check asks the routing tables: what answers our marked packets must be
+    # marked as well, or it would have had to come out of the tunnel (as wg-quick does).
+    marks = (
+        "  chain remember {\n    type filter hook postrouting priority -150; policy accept;\n"
+        f"    meta mark {mark:#x} ct mark set meta mark\n  }}\n"
+        "  chain recall {\n    type filter hook prerouting priority -150; policy accept;\n"
+        f"    ct mark {mark:#x} meta mark set ct mark\n  }}\n"
+    )
     # Docker and the like route between networks of this host: nothing of that leaves it.
     local = _by_family(lan, "{family} daddr {networks} accept")
     return (
@@ -126,7 +134,7 @@ def kill_switch(
         "  chain output {\n    type filter hook output priority 10; policy accept;\n    goto leave\n  }\n"
         "  chain forward {\n    type filter hook forward priority 10; policy accept;\n"
         f'    oifname "{interface}" accept\n    iifname "{interface}" accept\n{local}    goto leave\n  }}\n'
-        "}\n"
+        f"{marks}}}\n"
     )
 
 

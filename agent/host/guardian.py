@@ -35,10 +35,17 @@ class Guardian:
         self._process.wait()
 
 
-def main(directory: str, owner: str) -> None:
-    """Wait for the daemon's end, then undo what it left."""
+def main(directory: str, owner: str | None = None) -> None:
+    """Wait for the daemon's end, then undo what it left.
+
+    Without an owner at once: for a service manager that ends everything of the service, this included.
+    """
+    journal = Journal(Store(Path(directory)), undo)
+    if owner is None:
+        journal.claim()
+        return
     sys.stdin.buffer.read()
-    Journal(Store(Path(directory)), undo).replay_for(json.loads(owner))
+    journal.replay_for(json.loads(owner))
 
 
 if __name__ == "__main__":

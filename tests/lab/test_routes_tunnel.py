@@ -220,6 +220,8 @@ async def test_the_second_router_takes_over_within_three_seconds(place):
 
 async def test_an_exit_node_carries_the_rest_and_nothing_leaves_in_clear_without_it(place):
     exits = place.map(exit_node=True)
+    for name in ("all", "eth0"):
+        place.client.host.run("sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=1")
     async with upkeep(place, Config(exit_node="r1"), exits) as kept:
         assert await asyncio.to_thread(place.pings, INTERNET)
         neighbour = place.routers[1].host.address

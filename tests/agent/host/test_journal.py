@@ -14,6 +14,8 @@ from agent.host.undo import RESOLV_CONF_MARK, undo
 from agent.io.journal import FILE, Journal, identity
 from agent.state import Store
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 @pytest.fixture
 def undone():
@@ -118,7 +120,7 @@ def start(tmp_path, how):
     process = subprocess.Popen(
         [sys.executable, "-c", DAEMON, str(tmp_path / "state"), str(resolv_conf), RESOLV_CONF_MARK, how],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdout.readline() == b"ready\n"
     return process, resolv_conf
@@ -131,6 +133,17 @@ def test_a_killed_daemon_is_undone_by_its_guardian(tmp_path):
     deadline = time.monotonic() + 5
     while resolv_conf.read_text() != "nameserver 192.0.2.1\n" and time.monotonic() < deadline:
         time.sleep(0.02)
+    assert resolv_conf.read_text() == "nameserver 192.0.2.1\n"
+
+
+def test_the_stop_hook_of_a_service_undoes_at_once(tmp_path):
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text(f"{RESOLV_CONF_MARK}\n")
+    journal = Journal(Store(tmp_path), undo)
+    journal.record("resolv_conf", path=str(resolv_conf), content="nameserver 192.0.2.1\n")
+    subprocess.run(
+        [sys.executable, "-m", "agent.host.guardian", str(tmp_path)], cwd=ROOT, check=True, timeout=10
+    )
     assert resolv_conf.read_text() == "nameserver 192.0.2.1\n"
 
 
