@@ -131,7 +131,7 @@ class PacketFilter:
         """One transaction of ours; notices of more than one are somebody else's as well."""
         self._suspect |= self._heard().touched(self.table)
         run("nft", "-f", "-", stdin=text)
-        self._suspect |= self._heard().transactions > 1
+        self._suspect |= self._heard(names=False).transactions > 1
 
     def _disturbed(self) -> bool:
         """Whether others touched our table since we last looked."""
@@ -139,9 +139,9 @@ class PacketFilter:
         self._suspect = False
         return disturbed and self._current is not None
 
-    def _heard(self) -> "_Notices":
-        """Read what the kernel said since the last time."""
-        notices = _Notices()
+    def _heard(self, *, names: bool = True) -> "_Notices":
+        """Read what the kernel said since the last time; without names when only their number counts."""
+        notices = _Notices(names=names)
         while True:
             try:
                 notices.add(self._notices.recv(65536))
@@ -155,8 +155,8 @@ class PacketFilter:
 class _Notices:
     """Transactions, and the tables that they touched."""
 
-    def __init__(self) -> None:
-        self.transactions, self.tables = 0, set[str]()
+    def __init__(self, *, names: bool) -> None:
+        self.transactions, self.tables, self._names = 0, set[str](), names
 
     def touched(self, table: str | None) -> bool:
         """Whether this table was touched."""
@@ -171,7 +171,7 @@ class _Notices:
                 return
             if kind & 0xFF == _NEWGEN:
                 self.transactions += 1
-            else:
+            elif self._names:
                 self.tables.update(_table_name(datagram[offset + 20 : offset + length]))
             offset += -(-length // 4) * 4
 
