@@ -256,7 +256,7 @@ class Daemon:
         except OSError as error:
             logger.error("WireGuard was lost and is rebuilt: %s", error)
             self.wireguard.close()
-            self.journal.replay()
+            self.journal.replay(crashed=True)
             self._open_tunnel()
             self.network.rebuild(self.wireguard, now)
             self.upkeep.rebuilt()
