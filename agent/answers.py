@@ -45,8 +45,8 @@ class Answers:
         daemon = self._daemon
         peers = self._peers()
         found, relays = daemon.discovery.latest, daemon.relays
-        dns = daemon.netmap.dns if daemon.netmap else None
-        own = daemon.netmap.self_node if daemon.netmap else None
+        dns = daemon.membership.netmap.dns if daemon.membership.netmap else None
+        own = daemon.membership.netmap.self_node if daemon.membership.netmap else None
         hybrid = [peer for peer in peers if peer["pqc"]["state"] == "verified"]
         online = [peer for peer in peers if peer["online"]]
         return {
@@ -55,7 +55,7 @@ class Answers:
             "arch": host.machine(),
             "connected": True,
             "control_connected": daemon.link.connected,
-            "refusal": daemon.refusal,
+            "refusal": daemon.membership.refusal,
             "api_url": daemon.api_url,
             "org_id": daemon.machine.org_id,
             "tailnet": dns.domain if dns else None,
@@ -66,7 +66,7 @@ class Answers:
                 "magicdns_name": own.magicdns_name if own else daemon.machine.magicdns_name,
                 "tailnet_ip": daemon.machine.tailnet_ip,
                 "tags": list(own.tags if own else daemon.machine.tags),
-                "status": daemon.status,
+                "status": daemon.membership.status,
             },
             "tailnet_ip": daemon.machine.tailnet_ip,
             "mode": "tun",
@@ -83,7 +83,7 @@ class Answers:
             "peers_offline": len(peers) - len(online),
             "quarantined": own.quarantine_reason if own and own.status == "quarantined" else None,
             "pid": os.getpid(),
-            **hostview.described(daemon.upkeep, daemon.netmap),
+            **hostview.described(daemon.upkeep, daemon.membership.netmap),
             "peers": peers,
         }
 
@@ -108,12 +108,12 @@ class Answers:
     async def set(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Change preferences: {"changes"} -> all of them as they are now."""
         changes = dict(request["changes"])
-        hostview.check_exit_node(changes.get("exit_node"), self._daemon.netmap)
+        hostview.check_exit_node(changes.get("exit_node"), self._daemon.membership.netmap)
         return preferences.values(await self._daemon.change(changes))
 
     async def dns(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What `ztna dns status` shows."""
-        return hostview.naming(self._daemon.upkeep, self._daemon.netmap)
+        return hostview.naming(self._daemon.upkeep, self._daemon.membership.netmap)
 
     async def resolve(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """One name as programs of this host get it; None while MagicDNS is off."""
@@ -131,8 +131,8 @@ class Answers:
         daemon = self._daemon
         if not daemon.network.accept_identity(str(request["machine_id"]), str(request["offered"])):
             raise AgentError("CONFLICT", "the machine shows yet another identity now; look again")
-        assert daemon.netmap is not None  # it is where the offered identity came from
-        daemon.on_netmap(daemon.netmap)
+        assert daemon.membership.netmap is not None  # it is where the offered identity came from
+        daemon.membership.on_netmap(daemon.membership.netmap)
         return {"accepted": True}
 
     async def stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Answers:
 
     def _peers(self) -> list[dict[str, Any]]:
         daemon = self._daemon
-        return report.peers(daemon.network, daemon.netmap, daemon.latencies_ms)
+        return report.peers(daemon.network, daemon.membership.netmap, daemon.latencies_ms)
 
     def _link(self, machine_id: str) -> PeerLink:
         link = self._daemon.network.links.get(machine_id)

@@ -27,10 +27,10 @@ from agent.io.port import SharedPort
 from agent.io.stun import StunClient
 from agent.keys import MachineKeys
 from agent.latency import measure_relayed
+from agent.membership import Membership
 from agent.network import Network
 from agent.platform import Platform
 from agent.relays import Relays
-from agent.savedmap import SavedMap
 from agent.settings import Settings
 from agent.state import Config, MachineState, Store
 from agent.tunnel import MARK, free_port, open_tunnel
@@ -38,7 +38,7 @@ from wire.binary import Endpoint, WireError, encode_key
 from wire.control import FromAgent
 from wire.disco import is_disco
 from wire.identity import agent_auth
-from wire.netmap import Netmap, NetmapDelta
+from wire.netmap import Netmap, RelayRegion
 from wire.numbers import HEARTBEAT_SECONDS
 
 logger = logging.getLogger("agent.daemon")
@@ -60,15 +60,20 @@ class Daemon:
         self.api_url = api_url
         self.keys = MachineKeys.from_state(machine)
         self.journal = Journal(store, undo)
-        self.netmap: Netmap | None = None
-        self.status = machine.status
-        self.refusal: str | None = None
+        self.membership = Membership(
+            store=store,
+            status=machine.status,
+            use=self._use,
+            relay_token=lambda token: setattr(self.relays, "token", token),
+            look=lambda: self.exchanges.nudge(),
+            ended=self._end,
+        )
         self.latencies_ms: dict[str, float] = {}
         self.goodbye_sent = False
         self.signalled: int | None = None
         self._stop, self._wake = asyncio.Event(), asyncio.Event()
         self._final: AgentError | None = None
-        self._saved_map = SavedMap(store)
+        self._regions: tuple[RelayRegion, ...] | None = None
         self._failed = False
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
@@ -79,9 +84,7 @@ class Daemon:
         self.journal.claim()
         async with contextlib.AsyncExitStack() as stack:
             await self._open(stack)
-            # Work with the last good map until the control plane answers.
-            if (saved := self._saved_map.load()) is not None:
-                self._use(saved)
+            self.membership.restore()
             answers = Answers(self)
             ipc = IpcServer(self.settings.socket, reads=answers.reads, changes=answers.changes)
             await ipc.start()
@@ -105,6 +108,10 @@ class Daemon:
     def stop(self) -> None:
         """End run() in good order."""
         self._stop.set()
+
+    def _end(self, error: AgentError) -> None:
+        self._final = error
+        self.stop()
 
     def _signal(self, number: int) -> None:
         self.signalled = number
@@ -155,7 +162,7 @@ class Daemon:
             stun=self._stun,
             port=self._udp_port,
             local_addresses=lambda: self.platform.local_addresses(excluding=self.settings.interface),
-            regions=lambda: self.netmap.relays if self.netmap else (),
+            regions=lambda: self._regions or (),
             proven=self._all_direct,
             found=self._surveyed,
         )
@@ -173,9 +180,9 @@ class Daemon:
             sign=self._sign,
             tls=tls,
             mark=MARK,
-            events=self,
+            events=self.membership,
             heartbeat=self.heartbeat,
-            netmap_version=lambda: self.netmap.version if self.netmap else None,
+            netmap_version=lambda: netmap.version if (netmap := self.membership.netmap) else None,
         )
         stack.callback(self.platform.watch_network(self._network_changed))
 
@@ -220,7 +227,7 @@ class Daemon:
             for part in tasks:
                 part.cancel()
             await asyncio.gather(stopping, *tasks, return_exceptions=True)
-            self._saved_map.flush()
+            self.membership.flush()
 
     async def _goodbye(self) -> None:
         """Be offline at once."""
@@ -263,7 +270,7 @@ class Daemon:
         self.upkeep.steer()
         if before != self._paths():
             self.link.heartbeat_now()
-        self._saved_map.flush()
+        self.membership.flush()
 
     def _paths(self) -> list[tuple[str, str]]:
         return [(link.label, link.pqc) for link in self.network.links.values()]
@@ -274,14 +281,15 @@ class Daemon:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             if self.link.connected:
                 continue
-            body = {**self.heartbeat(), "netmap_version": self.netmap.version if self.netmap else 0}
+            netmap = self.membership.netmap
+            body = {**self.heartbeat(), "netmap_version": netmap.version if netmap else 0}
             try:
                 answer = await self._client.call(
                     "POST", "/api/machine-heartbeat", body, token=self.machine.node_key
                 )
                 if "self" in answer:
                     self.relays.token = answer.get("relay_token")
-                    self.on_netmap(Netmap.from_json(answer))
+                    self.membership.on_netmap(Netmap.from_json(answer))
             except (AgentError, WireError) as error:
                 logger.debug("heartbeat failed: %s", error)
 
@@ -289,60 +297,9 @@ class Daemon:
         """What a heartbeat carries."""
         return report.heartbeat(self.network, self.discovery.latest, self.relays.home, self.latencies_ms)
 
-    def on_link(self, connected: bool, reason: str | None) -> None:
-        """The control plane link came up or went down; tunnels do not care."""
-        if connected:
-            logger.info("control plane link is up")
-
-    def on_ready(self, status: str) -> None:
-        """The control plane accepted us."""
-        self.status, self.refusal = status, None
-        self.exchanges.nudge()
-
-    def on_netmap(self, netmap: Netmap) -> None:
-        """A whole map."""
-        self._use(netmap)
-        self._saved_map.changed(netmap)
-
-    def on_delta(self, delta: NetmapDelta) -> bool:
-        """A change to the map that we hold."""
-        if self.netmap is None:
-            return False
-        try:
-            netmap = self.netmap.apply(delta)
-        except WireError:
-            return False
-        self.on_netmap(netmap)
-        return True
-
-    def on_relay_token(self, token: str) -> None:
-        """A fresh relay token."""
-        self.relays.token = token
-
-    def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
-        """Something waits at the control plane."""
-        if what == "key_exchange":
-            self.exchanges.nudge()
-
-    def on_refused(self, code: str, message: str, final: bool) -> None:
-        """The control plane does not want us: for now, or (final) for good."""
-        if self.refusal != f"{code}: {message}":
-            logger.warning("the control plane refuses this machine: %s: %s", code, message)
-        self.refusal = f"{code}: {message}"
-        if code == "INVALID_NODE_KEY" and final:
-            self._final = AgentError(
-                code,
-                f"{code}: this machine was removed by an administrator. Enrol it again with a login or a key",
-            )
-            self.store.remove("state.json")
-            self.stop()
-        elif code == "KEY_EXPIRED":
-            self._final = AgentError(code, f"{code}: {message} Run 'ztna up --force-reauth'")
-            self.stop()
-
     def _use(self, netmap: Netmap) -> None:
-        regions_changed = self.netmap is None or self.netmap.relays != netmap.relays
-        self.netmap, self.status = netmap, netmap.self_node.status
+        """Make the host that of the map."""
+        regions_changed, self._regions = self._regions != netmap.relays, netmap.relays
         self.upkeep.apply(netmap)
         self.network.apply(netmap, time.monotonic())
         self.upkeep.steer()
@@ -359,10 +316,10 @@ class Daemon:
         self.link.heartbeat_now()
 
     def _choose_relays(self) -> None:
-        if self.netmap is None:
+        if self._regions is None:
             return
         homes = {link.keys.disco: link.peer.derp_region for link in self.network.links.values()}
-        self.relays.use(self.netmap.relays, self.discovery.latest.home, homes)
+        self.relays.use(self._regions, self.discovery.latest.home, homes)
 
     def _relay_changed(self) -> None:
         if self.relays.connected:

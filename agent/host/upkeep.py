@@ -62,8 +62,7 @@ class Upkeep:
         settings = FilterSettings(
             self._interface, self._mark, shields_up=own.shields_up, gateway=self.config.gateway
         )
-        if netmap.packet_filter is not None:
-            self._try("filter", lambda: self.filter.apply(netmap, settings))
+        self._try("filter", lambda: self.filter.apply(netmap, settings))
         forwards = bool(own.approved_routes) or (own.advertise_exit_node and own.exit_node_approved)
         self._try("forwarding", lambda: self.routes.forward(forwards or self.config.gateway))
         wanted = netmap.dns is not None and netmap.dns.magic_dns and self.config.accept_dns

@@ -121,7 +121,10 @@ class Machine(OrgOwned):
     shields_up = models.BooleanField(default=False)
     ssh_enabled = models.BooleanField(default=False)
     accept_routes = models.BooleanField(default=False)
+    advertised_routes = models.JSONField(default=list, blank=True)
+    approved_routes = models.JSONField(default=list, blank=True)
     advertise_exit_node = models.BooleanField(default=False)
+    exit_node_approved = models.BooleanField(default=False)
     auto_update = models.BooleanField(default=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -1,15 +1,22 @@
 """What each machine is told of its network: pure functions from a snapshot to maps and deltas."""
 
+import hashlib
+import json
 import uuid
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from apps.core.clock import rfc3339
 from apps.machines.models import Machine
 from apps.machines.names import domain_of, magicdns_name
+from apps.machines.routes import ALL_NETWORKS
 from apps.machines.state import key_expires_at
+from wire.filter import FilterRule, PacketFilter
 from wire.naming import Dns
 from wire.netmap import Netmap, NetmapDelta, Peer, RelayRegion, SelfNode
+
+# The one chain there is until rules say more.
+EVERYTHING_CHAIN = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,16 @@ class MapNode:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What an organisation's settings mean for each of its machines."""
+
+    slug: str
+    key_expiry_days: int
+    routes_allowed: bool
+    exit_nodes_allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """An organisation's network at one version; nodes are keyed by machine id in text."""
 
@@ -35,8 +52,7 @@ class Snapshot:
     version: int
     dns: Dns
     relays: tuple[RelayRegion, ...]
-    key_expiry_days: int
-    slug: str
+    terms: Terms
     nodes: Mapping[str, MapNode] = field(default_factory=dict)
 
 
@@ -50,11 +66,16 @@ def organisation_dns(slug: str, *, magic_dns: bool) -> Dns:
     return Dns(domain=domain_of(slug), magic_dns=magic_dns)
 
 
-def map_node(machine: Machine, *, slug: str, key_expiry_days: int) -> MapNode:
+def map_node(machine: Machine, terms: Terms) -> MapNode:
     """A row, with its owner loaded, as it stands in a snapshot."""
-    name = magicdns_name(machine.name, slug)
-    expires = key_expires_at(machine, key_expiry_days)
+    name = magicdns_name(machine.name, terms.slug)
+    expires = key_expires_at(machine, terms.key_expiry_days)
     tags = tuple(machine.tags)
+    # Where the organisation's switch is off, offers and approvals are kept but mean nothing.
+    advertised = tuple(machine.advertised_routes) if terms.routes_allowed else ()
+    approved = tuple(machine.approved_routes) if terms.routes_allowed else ()
+    offers_exit = terms.exit_nodes_allowed and machine.advertise_exit_node
+    exit_node = offers_exit and machine.exit_node_approved
     return MapNode(
         self_node=SelfNode(
             machine_id=str(machine.pk),
@@ -65,6 +86,13 @@ def map_node(machine: Machine, *, slug: str, key_expiry_days: int) -> MapNode:
             status=machine.status,
             quarantine_reason=machine.quarantine_reason,
             tags=tags,
+            shields_up=machine.shields_up,
+            advertised_routes=advertised,
+            approved_routes=approved,
+            advertise_exit_node=offers_exit,
+            exit_node_approved=exit_node,
+            routes_allowed=terms.routes_allowed,
+            exit_nodes_allowed=terms.exit_nodes_allowed,
         ),
         peer=Peer(
             machine_id=str(machine.pk),
@@ -83,12 +111,27 @@ def map_node(machine: Machine, *, slug: str, key_expiry_days: int) -> MapNode:
             endpoints=tuple(machine.endpoints),
             derp_region=machine.derp_region,
             tags=tags,
+            routes=approved,
+            exit_node=exit_node,
+            inbound=EVERYTHING_CHAIN,
             owner_email=machine.owner.email if machine.owner else None,
         ),
         admitted=machine.status in ("online", "offline") and not (machine.admin_disabled or machine.locked),
         key_expires_at=expires.timestamp() if expires else None,
         disco_public_key=machine.disco_public_key,
     )
+
+
+def packet_filter(viewer: MapNode) -> PacketFilter:
+    """What its peers may send to a machine: everything, to it and to what it is approved to carry."""
+    own = viewer.self_node
+    carried = ALL_NETWORKS if own.exit_node_approved else own.approved_routes
+    rules = [FilterRule("accept")]
+    if carried:
+        rules.append(FilterRule("accept", destinations=carried))
+    chains = {} if own.shields_up else {EVERYTHING_CHAIN: tuple(rules)}
+    content = json.dumps([[name, *map(asdict, chain)] for name, chain in sorted(chains.items())])
+    return PacketFilter(hashlib.sha256(content.encode()).hexdigest()[:16], chains)
 
 
 def visible_peers(snapshot: Snapshot, machine_id: str, now: float) -> dict[str, Peer]:
@@ -105,6 +148,7 @@ def full_map(snapshot: Snapshot, machine_id: str, now: float) -> Netmap:
         peers=visible_peers(snapshot, machine_id, now),
         relays=snapshot.relays,
         dns=snapshot.dns,
+        packet_filter=packet_filter(snapshot.nodes[machine_id]),
     )
 
 
@@ -133,4 +177,5 @@ def delta_for(
         upsert=tuple(upsert),
         remove=frozenset(remove),
         self_node=viewer.self_node if machine_id in changed else None,
+        packet_filter=packet_filter(viewer) if machine_id in changed else None,
     )

@@ -9,7 +9,7 @@ from apps.machines.models import Machine
 from apps.machines.services.authkeys import quarantine_many
 from apps.orgs import signals
 
-ON_THE_MAP = frozenset({"key_expiry_days", "magic_dns_enabled"})
+ON_THE_MAP = frozenset({"key_expiry_days", "magic_dns_enabled", "allow_exit_nodes", "allow_subnet_routing"})
 
 
 @receiver(signals.member_removed)

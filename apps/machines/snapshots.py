@@ -4,11 +4,12 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from apps.core.tenancy import org_id_of
 from apps.machines.changes import EVERYTHING
 from apps.machines.models import Machine, NetmapChange
-from apps.machines.netmap import MapNode, Snapshot, map_node, organisation_dns
+from apps.machines.netmap import MapNode, Snapshot, Terms, map_node, organisation_dns
 from apps.orgs.models import Organization, OrgSettings
 from wire.netmap import RelayRegion
 
@@ -66,10 +67,8 @@ class OrgFeed:
         if str(EVERYTHING) in changed:
             return _loaded(org)
         fresh = {key: node for key, node in old.nodes.items() if key not in changed}
-        fresh.update(_nodes(org, old.key_expiry_days, changed))
-        return Snapshot(
-            old.org_id, org.netmap_version, old.dns, old.relays, old.key_expiry_days, old.slug, fresh
-        )
+        fresh.update(_nodes(org, old.terms, changed))
+        return replace(old, version=org.netmap_version, nodes=fresh)
 
     def _steps(self, after: int, upto: int) -> list[tuple[int, frozenset[str]]] | None:
         """Ids by version; None if some version is no longer on record."""
@@ -84,24 +83,27 @@ class OrgFeed:
 
 def _loaded(org: Organization) -> Snapshot:
     settings = OrgSettings.objects.for_org(org).get()
+    terms = Terms(
+        slug=org.slug,
+        key_expiry_days=settings.key_expiry_days,
+        routes_allowed=settings.allow_subnet_routing,
+        exit_nodes_allowed=settings.allow_exit_nodes,
+    )
     return Snapshot(
         org_id=org.pk,
         version=org.netmap_version,
         dns=organisation_dns(org.slug, magic_dns=settings.magic_dns_enabled),
         relays=relays_of(org.pk),
-        key_expiry_days=settings.key_expiry_days,
-        slug=org.slug,
-        nodes=_nodes(org, settings.key_expiry_days, None),
+        terms=terms,
+        nodes=_nodes(org, terms, None),
     )
 
 
-def _nodes(org: Organization, key_expiry_days: int, ids: Iterable[str] | None) -> dict[str, MapNode]:
+def _nodes(org: Organization, terms: Terms, ids: Iterable[str] | None) -> dict[str, MapNode]:
     rows = Machine.objects.for_org(org).select_related("owner")
     if ids is not None:
         rows = rows.filter(pk__in=ids)
-    return {
-        str(row.pk): map_node(row, slug=org.slug, key_expiry_days=key_expiry_days) for row in rows.iterator()
-    }
+    return {str(row.pk): map_node(row, terms) for row in rows.iterator()}
 
 
 _feeds: dict[uuid.UUID, OrgFeed] = {}

@@ -11,7 +11,8 @@ from apps.machines.api.fields import Flag, FlagsInput, machine_org, tag_list
 from apps.machines.bulk import OPERATIONS, change_many
 from apps.machines.models import Machine
 from apps.machines.names import magicdns_name
-from apps.machines.services import commands, edits, moves
+from apps.machines.routes import pending
+from apps.machines.services import commands, edits, moves, routing
 from apps.machines.services.heartbeat import paths_of
 from apps.machines.services.removal import delete_machine
 
@@ -37,6 +38,15 @@ class TagsInput(MachineInput):
     tags = tag_list()
 
 
+class AdvertiseInput(MachineInput):
+    # Networks are judged by the service, whose messages say more.
+    routes = serializers.JSONField()
+
+
+class RoutesInput(MachineInput):
+    routes = serializers.JSONField(required=False, allow_null=True, default=None)
+
+
 class FlagsChangeInput(MachineInput, FlagsInput):
     pass
 
@@ -45,6 +55,7 @@ class UpdateInput(MachineInput):
     name = serializers.CharField(max_length=2000, required=False, allow_blank=True)
     tags = tag_list(required=False)
     flags = FlagsInput(required=False)
+    advertised_routes = serializers.JSONField(required=False)
 
 
 class KeyExpiryInput(MachineInput):
@@ -116,6 +127,21 @@ def _flags(call: Call) -> dict[str, Any]:
     return {"machine_id": machine_id, **flags}
 
 
+def _routes(service: Callable[..., Machine]) -> Callable[[Call], dict[str, Any]]:
+    """A call that answers what the machine offers, may carry and waits for."""
+
+    def run(call: Call) -> dict[str, Any]:
+        machine = service(org=call.org, actor=call.actor, **call.data)
+        return {
+            "machine_id": machine.pk,
+            "advertised_routes": machine.advertised_routes,
+            "approved_routes": machine.approved_routes,
+            "pending": pending(machine),
+        }
+
+    return run
+
+
 def _expire_key(call: Call) -> dict[str, Any]:
     machine = moves.expire_key(org=call.org, actor=call.actor, **call.data)
     return {"machine_id": machine.pk, "key_expired": True}
@@ -157,7 +183,12 @@ class MachineAdmin(ActionView):
         _write("rename", "MN", _rename, RenameInput),
         _write("update_tags", "MN", _move(edits.update_tags, "tags"), TagsInput),
         _write("update_flags", "MN", _flags, FlagsChangeInput),
-        _write("update", "MN", _move(edits.update_machine, "name", "tags"), UpdateInput),
+        _write("update", "MN", _move(edits.update_machine, "name", "tags", "advertised_routes"), UpdateInput),
+        _write("advertise_routes", "MN", _routes(routing.advertise_routes), AdvertiseInput),
+        _write("approve_routes", "A", _routes(routing.approve_routes), RoutesInput),
+        _write("reject_routes", "A", _routes(routing.reject_routes), RoutesInput),
+        _write("approve_exit_node", "A", _move(routing.approve_exit_node, *routing.EXIT_NODE), MachineInput),
+        _write("reject_exit_node", "A", _move(routing.reject_exit_node, *routing.EXIT_NODE), MachineInput),
         _write("set_key_expiry", "A", _move(moves.set_key_expiry, "key_expiry_disabled"), KeyExpiryInput),
         _write("expire_key", "A", _expire_key, MachineInput),
         _write("lock_device", "A", _lock(True), ReasonInput),

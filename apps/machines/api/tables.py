@@ -40,6 +40,9 @@ class MachinesTable(TableView):
         Column("name", write="M"),
         Column("tags", write="A"),
         Column("key_expiry_disabled", write="A"),
+        Column("advertised_routes"),
+        Column("approved_routes"),
+        Column("exit_node_approved"),
         *(Column(name, write="M") for name in FLAGS),
     )
     default_order = ("name",)

@@ -9,6 +9,7 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict, Forbidden, InvalidInput
 from apps.machines.models import FLAGS, Machine
 from apps.machines.names import parse_name, parse_tags
+from apps.machines.services.routing import advertise_routes
 from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
 from apps.orgs.models import OrgSettings
 
@@ -57,7 +58,12 @@ def update_flags(*, org: Any, actor: Actor, machine_id: Any, flags: Mapping[str,
             return machine
         for name, value in changed.items():
             setattr(machine, name, value)
-        return save_change(machine, changed, actor=actor, action="machine.flags_updated", details=changed)
+        fields = list(changed)
+        if not machine.advertise_exit_node and machine.exit_node_approved:
+            # What is no longer offered has to be approved anew.
+            machine.exit_node_approved = False
+            fields.append("exit_node_approved")
+        return save_change(machine, fields, actor=actor, action="machine.flags_updated", details=changed)
 
 
 def update_machine(
@@ -68,10 +74,11 @@ def update_machine(
     name: str | None = None,
     tags: Sequence[str] | None = None,
     flags: Mapping[str, bool] | None = None,
+    advertised_routes: Sequence[str] | None = None,
 ) -> Machine:
-    """Several of the above, all or nothing."""
-    if name is None and tags is None and flags is None:
-        raise InvalidInput("At least one of name, tags and flags must be provided")
+    """Several of the above and the routes offered, all or nothing."""
+    if name is None and tags is None and flags is None and advertised_routes is None:
+        raise InvalidInput("At least one of name, tags, flags and advertised_routes must be provided")
     same = {"org": org, "actor": actor, "machine_id": machine_id}
     with transaction.atomic():
         if name is not None:
@@ -80,4 +87,6 @@ def update_machine(
             update_tags(**same, tags=tags)
         if flags is not None:
             update_flags(**same, flags=flags)
+        if advertised_routes is not None:
+            advertise_routes(**same, routes=advertised_routes)
         return machine_in(org, machine_id)
