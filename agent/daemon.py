@@ -13,6 +13,7 @@ from typing import Any
 from agent import preferences, report
 from agent.alarms import report_swapped_identities
 from agent.answers import Answers
+from agent.diagnostics.answers import Diagnostics
 from agent.discovery import Discovery, Findings
 from agent.errors import AgentError
 from agent.exchange import Exchanges
@@ -73,7 +74,7 @@ class Daemon:
         self.signalled: int | None = None
         self._stop, self._wake = asyncio.Event(), asyncio.Event()
         self._final: AgentError | None = None
-        self._regions: tuple[RelayRegion, ...] | None = None
+        self.regions: tuple[RelayRegion, ...] = ()
         self._failed = False
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
@@ -86,7 +87,11 @@ class Daemon:
             await self._open(stack)
             self.membership.restore()
             answers = Answers(self)
-            ipc = IpcServer(self.settings.socket, reads=answers.reads, changes=answers.changes)
+            ipc = IpcServer(
+                self.settings.socket,
+                reads={**answers.reads, **Diagnostics(self).reads},
+                changes=answers.changes,
+            )
             await ipc.start()
             stack.push_async_callback(ipc.close)
             self.settings.pid_file.write_text(f"{os.getpid()}\n")
@@ -162,7 +167,7 @@ class Daemon:
             stun=self._stun,
             port=self._udp_port,
             local_addresses=lambda: self.platform.local_addresses(excluding=self.settings.interface),
-            regions=lambda: self._regions or (),
+            regions=lambda: self.regions,
             proven=self._all_direct,
             found=self._surveyed,
         )
@@ -299,7 +304,7 @@ class Daemon:
 
     def _use(self, netmap: Netmap) -> None:
         """Make the host that of the map."""
-        regions_changed, self._regions = self._regions != netmap.relays, netmap.relays
+        regions_changed, self.regions = self.regions != netmap.relays, netmap.relays
         self.upkeep.apply(netmap)
         self.network.apply(netmap, time.monotonic())
         self.upkeep.steer()
@@ -316,10 +321,8 @@ class Daemon:
         self.link.heartbeat_now()
 
     def _choose_relays(self) -> None:
-        if self._regions is None:
-            return
         homes = {link.keys.disco: link.peer.derp_region for link in self.network.links.values()}
-        self.relays.use(self._regions, self.discovery.latest.home, homes)
+        self.relays.use(self.regions, self.discovery.latest.home, homes)
 
     def _relay_changed(self) -> None:
         if self.relays.connected:

@@ -1,6 +1,7 @@
 """What the control plane says of this machine: its map, its standing, and what waits for it."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from agent.errors import AgentError
@@ -16,7 +17,7 @@ class Membership:
     """Hears the control plane; see `agent.io.link.LinkEvents`.
 
     use(netmap) makes the host that of the map; ended(error) is called when the machine was removed or
-    its key is dead; look() when something waits at the control plane.
+    its key is dead; look() when something waits at the control plane. changed_at is monotonic seconds.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Membership:
         self.netmap: Netmap | None = None
         self.status = status
         self.refusal: str | None = None
+        self.changed_at: float | None = None
 
     def restore(self) -> None:
         """Work with the last good map until the control plane answers."""
@@ -93,4 +95,5 @@ class Membership:
 
     def _take(self, netmap: Netmap) -> None:
         self.netmap, self.status = netmap, netmap.self_node.status
+        self.changed_at = time.monotonic()
         self._use(netmap)

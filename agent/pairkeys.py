@@ -103,11 +103,11 @@ class PairKeys:
 
     def forget(self, peer: PeerKeys) -> None:
         """The keys of this peer are of no use any more."""
-        self._store.remove(_file(peer.wireguard))
+        self._store.remove(keyring_file(peer.wireguard))
 
     def _load(self, wireguard: bytes) -> Keyring:
         try:
-            return Keyring.from_json(self._store.load_json(_file(wireguard)) or {}, wireguard)
+            return Keyring.from_json(self._store.load_json(keyring_file(wireguard)) or {}, wireguard)
         except AgentError as error:
             # A lost key costs an exchange; it must not cost the machine its network.
             logger.warning("%s", error)
@@ -116,12 +116,12 @@ class PairKeys:
     def _save(self, link: PeerLink) -> None:
         wireguard = link.keys.wireguard
         try:
-            self._store.save_json(_file(wireguard), link.psk.keys.to_json(wireguard))
+            self._store.save_json(keyring_file(wireguard), link.psk.keys.to_json(wireguard))
         except AgentError as error:
             # After a restart the older key is refused, and the pair agrees anew.
             logger.error("%s", error)
 
 
-def _file(wireguard: bytes) -> str:
+def keyring_file(wireguard: bytes) -> str:
     """A file a peer: renewals come often, and one file of all would be rewritten for each."""
     return f"psk/{wireguard.hex()}.json"

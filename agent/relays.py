@@ -43,6 +43,12 @@ class Relays:
         """Whether peers can reach us by our home relay."""
         return self._usable(self.home) is not None
 
+    @property
+    def tls_group(self) -> str | None:
+        """Key-exchange group that the home relay's link negotiated, where it can be told."""
+        client = self._usable(self.home)
+        return client.tls_group if client else None
+
     def use(self, regions: Iterable[RelayRegion], home: str | None, homes: dict[bytes, str | None]) -> None:
         """Make links fit: homes is the home region of each peer by disco key."""
         known = {region.region_code: region for region in regions}

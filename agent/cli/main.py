@@ -30,7 +30,11 @@ COMMANDS = {
     "route": ("route", "Show and approve networks behind machines"),
     "exit-node": ("exit_node", "Show machines that carry all traffic, and suggest one"),
     "split-tunnel": ("split_tunnel", "Show what avoids the tunnel"),
+    "netcheck": ("netcheck", "Look at the network: UDP, NAT, relays"),
     "machines": ("machines", "List all machines of the organization"),
+    "wg-config": ("wg_config", "Export the tunnel for other WireGuard tools"),
+    "metrics": ("metrics", "Figures for Prometheus"),
+    "debug": ("debug", "Look inside the running daemon"),
     "log": ("log", "Show the daemon's log"),
     "version": ("version", "Print the version"),
 }

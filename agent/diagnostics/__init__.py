@@ -1,0 +1,1 @@
+"""Looking at the network and at the daemon itself, without changing either."""
