@@ -39,6 +39,7 @@ def test_sign_up_create_an_organisation_and_meet_the_guide(page, control_plane):
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
     page.wait_for_url("**/create-org")
+    expect(page.get_by_role("heading", name="Create an organisation")).to_be_visible()
     page.get_by_label("Name", exact=True).fill("Acme")
     page.get_by_role("button", name="Create organisation").click()
     page.wait_for_url("**/dashboard")
