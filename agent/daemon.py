@@ -31,6 +31,7 @@ from agent.latency import measure_relayed
 from agent.membership import Membership
 from agent.network import Network
 from agent.platform import Platform
+from agent.portmap.client import PortMapper
 from agent.relays import Relays
 from agent.settings import Settings
 from agent.state import Config, MachineState, Store
@@ -163,12 +164,16 @@ class Daemon:
         stack.callback(self.network.proxy.close)
         self._port.start()
         self.network.proxy.start()
+        self.portmap = PortMapper(
+            port=self._udp_port, mark=MARK, changed=lambda: self.discovery.port_mapped()
+        )
         self.discovery = Discovery(
             stun=self._stun,
             port=self._udp_port,
-            local_addresses=lambda: self.platform.local_addresses(excluding=self.settings.interface),
+            local_addresses=self._local_addresses,
             regions=lambda: self.regions,
             proven=self._all_direct,
+            mapped=lambda: self.portmap.mapping.external if self.portmap.mapping else None,
             found=self._surveyed,
         )
         self.exchanges = Exchanges(
@@ -189,6 +194,7 @@ class Daemon:
             heartbeat=self.heartbeat,
             netmap_version=lambda: netmap.version if (netmap := self.membership.netmap) else None,
         )
+        self._addresses = self._local_addresses()
         stack.callback(self.platform.watch_network(self._network_changed))
 
     def _open_tunnel(self) -> None:
@@ -206,6 +212,7 @@ class Daemon:
         work: list[Coroutine[Any, Any, None]] = [
             self.link.run(),
             self.discovery.run(),
+            *([self.portmap.run()] if self.settings.port_mapping else []),
             self.exchanges.run(),
             self._tick(),
             self.upkeep.run(),
@@ -300,7 +307,9 @@ class Daemon:
 
     def heartbeat(self) -> dict[str, Any]:
         """What a heartbeat carries."""
-        return report.heartbeat(self.network, self.discovery.latest, self.relays.home, self.latencies_ms)
+        return report.heartbeat(
+            self.network, self.discovery.latest, self.relays.home, self.latencies_ms, self.portmap.mapping
+        )
 
     def _use(self, netmap: Netmap) -> None:
         """Make the host that of the map."""
@@ -329,10 +338,12 @@ class Daemon:
             self.network.relay_connected(time.monotonic())
             self._wake.set()
 
+    def _local_addresses(self) -> list[str]:
+        return self.platform.local_addresses(excluding=self.settings.interface)
+
     def _network_changed(self) -> None:
-        addresses = set(self.platform.local_addresses(excluding=self.settings.interface))
-        known = {endpoint.host for endpoint in self.discovery.latest.endpoints}
-        if addresses - known:
+        known, self._addresses = self._addresses, self._local_addresses()
+        if set(self._addresses) - set(known):
             asyncio.get_running_loop().call_later(NETWORK_SETTLES_SECONDS, self._network_settled)
 
     def _network_settled(self) -> None:
@@ -340,6 +351,7 @@ class Daemon:
         self.upkeep.network_changed()
         self.network.link_changed(time.monotonic())
         self.discovery.survey_now()
+        self.portmap.network_changed()
         self._wake.set()
 
     def _all_direct(self) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.engine.regions import HomeRegion
 from agent.io.stun import Reflection, StunClient
@@ -40,13 +40,21 @@ class Discovery:
         local_addresses: Callable[[], list[str]],
         regions: Callable[[], Sequence[RelayRegion]],
         proven: Callable[[], bool],
+        mapped: Callable[[], Endpoint | None],
         found: Callable[[Findings], None],
     ) -> None:
         self._stun, self._port, self._local_addresses = stun, port, local_addresses
         self._regions, self._proven, self._found = regions, proven, found
+        self._mapped = mapped
+        self._reflections: list[Reflection] = []
         self._home = HomeRegion()
         self._wake = asyncio.Event()
         self.latest = Findings()
+
+    def port_mapped(self) -> None:
+        """The port mapping came, moved or went: told at once, STUN is not asked again."""
+        self.latest = replace(self.latest, endpoints=self._endpoints())
+        self._found(self.latest)
 
     def survey_now(self) -> None:
         """The network or the relay map changed."""
@@ -67,20 +75,25 @@ class Discovery:
 
     async def _survey(self) -> Findings:
         regions = self._regions()
-        reflections = await self._stun.survey(regions)
+        self._reflections = reflections = await self._stun.survey(regions)
         latencies: dict[str, float] = {}
         for reflection in reflections:
             known = latencies.get(reflection.region, reflection.latency_ms)
             latencies[reflection.region] = round(min(known, reflection.latency_ms), 2)
-        local = [Endpoint(address, self._port) for address in self._local_addresses()]
-        endpoints = dict.fromkeys((*local, *(reflection.mapped for reflection in reflections)))
         return Findings(
-            endpoints=tuple(endpoints)[:MAX_ENDPOINTS],
+            endpoints=self._endpoints(),
             home=self._home.survey(latencies, {region.region_code: region.priority for region in regions}),
             latencies_ms=latencies,
             mapping_varies=_varies(reflections),
             udp=bool(reflections),
         )
+
+    def _endpoints(self) -> tuple[Endpoint, ...]:
+        """The mapped port first, for it is the one that a stranger can reach."""
+        mapped = self._mapped()
+        local = [Endpoint(address, self._port) for address in self._local_addresses()]
+        seen = (reflection.mapped for reflection in self._reflections)
+        return tuple(dict.fromkeys((*([mapped] if mapped else []), *local, *seen)))[:MAX_ENDPOINTS]
 
 
 def _varies(reflections: Sequence[Reflection]) -> bool | None:

@@ -7,10 +7,12 @@ from agent.clock import rfc3339
 from agent.discovery import Findings
 from agent.network import Network
 from agent.peering import PeerLink
+from agent.portmap.mapping import Mapping
 from wire.netmap import Netmap, Peer
 
 REACHABLE_SECONDS = 180.0
 MAX_PATHS = 1000
+PORTMAP_FLAGS = {"pcp": "pcp", "pmp": "nat-pmp", "upnp": "upnp"}
 
 
 def peer_document(link: PeerLink, latency_ms: float | None) -> dict[str, Any]:
@@ -80,7 +82,11 @@ def heartbeat_paths(network: Network, latencies_ms: dict[str, float]) -> list[di
 
 
 def heartbeat(
-    network: Network, found: Findings, home: str | None, latencies_ms: dict[str, float]
+    network: Network,
+    found: Findings,
+    home: str | None,
+    latencies_ms: dict[str, float],
+    mapping: Mapping | None,
 ) -> dict[str, Any]:
     """A sign of life with what changed since: addresses, regions, paths."""
     return {
@@ -93,6 +99,8 @@ def heartbeat(
             "ipv6": any(":" in endpoint.host for endpoint in found.endpoints),
             "mapping_varies": found.mapping_varies,
             "preferred_derp": home,
+            # The protocol in use; those that were not needed are not asked.
+            **{flag: True for flag, name in PORTMAP_FLAGS.items() if mapping and mapping.protocol == name},
         },
         "paths": heartbeat_paths(network, latencies_ms),
     }

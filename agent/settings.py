@@ -27,6 +27,7 @@ class Settings:
     auth_key: str | None
     log_level: str
     psk_seconds: float = PSK_RENEWAL_SECONDS
+    port_mapping: bool = True
 
     @property
     def socket(self) -> Path:
@@ -67,6 +68,7 @@ def load(log_level: str | None = None) -> Settings:
         auth_key=os.environ.get("ZTNA_AUTH_KEY") or None,
         log_level=level,
         psk_seconds=_psk_seconds(os.environ.get("QUICKZTNA_PSK_SECONDS")),
+        port_mapping=_switch("QUICKZTNA_PORT_MAPPING"),
     )
 
 
@@ -83,6 +85,14 @@ def check_api_url(url: str) -> str:
 def platform_name() -> str:
     """linux, macos or windows."""
     return {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
+
+
+def _switch(name: str) -> bool:
+    """A variable that is `on` (also when it is not set) or `off`."""
+    value = os.environ.get(name) or "on"
+    if value not in ("on", "off"):
+        raise AgentError("INVALID_INPUT", f"{name} must be on or off")
+    return value == "on"
 
 
 def _psk_seconds(text: str | None) -> float:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.diagnostics.gateway import default_gateway, portmap_protocols
 from agent.io.port import SO_MARK
 from agent.io.stun import Reflection, StunClient
+from agent.portmap.gateway import default_gateway, portmap_protocols
 from wire.binary import Endpoint
 from wire.netmap import RelayRegion
 from wire.stun import TXID_BYTES, binding_request
