@@ -45,6 +45,7 @@ from wire.numbers import HEARTBEAT_SECONDS
 
 logger = logging.getLogger("agent.daemon")
 
+HOME_FILE = "home.json"
 POLL_SECONDS = 1.0
 SETTLING_SECONDS = 0.1
 GOODBYE_SECONDS = 2.0
@@ -175,6 +176,7 @@ class Daemon:
             proven=self._all_direct,
             mapped=lambda: self.portmap.mapping.external if self.portmap.mapping else None,
             found=self._surveyed,
+            home=(self.store.load_json(HOME_FILE) or {}).get("region"),
         )
         self.exchanges = Exchanges(
             network=self.network,
@@ -324,6 +326,8 @@ class Daemon:
         self._wake.set()
 
     def _surveyed(self, found: Findings) -> None:
+        if found.home != self.relays.home:
+            self.store.save_json(HOME_FILE, {"region": found.home})
         self._choose_relays()
         self.network.set_own_endpoints(found.endpoints, time.monotonic())
         self._wake.set()

@@ -30,7 +30,10 @@ class Findings:
 
 
 class Discovery:
-    """Surveys at start, when asked, and periodically; tells `found` of every survey."""
+    """Surveys at start, when asked, and periodically; tells `found` of every survey.
+
+    home is the region of the last time: it serves until a survey finds a better one.
+    """
 
     def __init__(
         self,
@@ -42,14 +45,16 @@ class Discovery:
         proven: Callable[[], bool],
         mapped: Callable[[], Endpoint | None],
         found: Callable[[Findings], None],
+        home: str | None = None,
     ) -> None:
         self._stun, self._port, self._local_addresses = stun, port, local_addresses
         self._regions, self._proven, self._found = regions, proven, found
         self._mapped = mapped
         self._reflections: list[Reflection] = []
-        self._home = HomeRegion()
+        self._home = HomeRegion(home)
+        self._impatient = True
         self._wake = asyncio.Event()
-        self.latest = Findings()
+        self.latest = Findings(home=home)
 
     def port_mapped(self) -> None:
         """The port mapping came, moved or went: told at once, STUN is not asked again."""
@@ -57,7 +62,8 @@ class Discovery:
         self._found(self.latest)
 
     def survey_now(self) -> None:
-        """The network or the relay map changed."""
+        """The network or the relay map changed: the first answers are told without the last ones."""
+        self._impatient = True
         self._wake.set()
 
     async def run(self) -> None:
@@ -75,14 +81,27 @@ class Discovery:
 
     async def _survey(self) -> Findings:
         regions = self._regions()
-        self._reflections = reflections = await self._stun.survey(regions)
+        self._reflections = await self._stun.survey(regions, self._early)
+        self._impatient = False
+        return self._findings(regions)
+
+    def _early(self, reflections: list[Reflection]) -> None:
+        if self._impatient:
+            self._reflections = reflections
+            self.latest = self._findings(self._regions(), home=self._home.code)
+            self._found(self.latest)
+
+    def _findings(self, regions: Sequence[RelayRegion], home: str | None = None) -> Findings:
+        """home: the region to stay with, whatever was measured."""
+        reflections = self._reflections
         latencies: dict[str, float] = {}
         for reflection in reflections:
             known = latencies.get(reflection.region, reflection.latency_ms)
             latencies[reflection.region] = round(min(known, reflection.latency_ms), 2)
         return Findings(
             endpoints=self._endpoints(),
-            home=self._home.survey(latencies, {region.region_code: region.priority for region in regions}),
+            home=home
+            or self._home.survey(latencies, {region.region_code: region.priority for region in regions}),
             latencies_ms=latencies,
             mapping_varies=_varies(reflections),
             udp=bool(reflections),

@@ -32,6 +32,8 @@ logger = logging.getLogger("agent.network")
 PEERS_FILE = "peers.json"
 # A session that should have been renewed by now (WireGuard does so after 120 s, gives up at 180 s).
 HANDSHAKE_OVERDUE_SECONDS = 200.0
+# A peer that says nothing by relay for so long may be one that never does.
+UNHEARD_SECONDS = 2.0
 
 
 class Network:
@@ -64,7 +66,7 @@ class Network:
         self._by_disco: dict[bytes, PeerLink] = {}
         self._timers = Timers()
         self._own_endpoints: tuple[Endpoint, ...] = ()
-        self._relay_up = False
+        self._relay_up_at = math.inf
         saved = store.load_json(PEERS_FILE) or {}
         self._pins = {
             key: Pin(str(pin["identity"]), bool(pin["hybrid"])) for key, pin in saved.get("pins", {}).items()
@@ -148,7 +150,7 @@ class Network:
 
     def relay_connected(self, now: float) -> None:
         """Peers can be reached, and asked to probe, from now on."""
-        self._relay_up = True
+        self._relay_up_at = min(self._relay_up_at, now)
         for link in self.links.values():
             link.path.probe(now)
         self.flush(now)
@@ -195,6 +197,8 @@ class Network:
             if status is None:
                 continue
             link.observe(status, now, wall)
+            if link.starter.lost(now, link.last_handshake):
+                self._start_anew(link)
             if link.peer.online and HANDSHAKE_OVERDUE_SECONDS < now - link.last_handshake < math.inf:
                 link.psk.silent(now)
         self.flush(now)
@@ -235,10 +239,13 @@ class Network:
                     logger.info("path peer=%s to=%s", link.peer.name, endpoint or "relay")
                     link.starter.moved(now, link.last_handshake)
         self.pair_keys.flush(link, now)
-        change = link.steer(now, relay_up=self._relay_up)
+        unheard_until = self._relay_up_at + UNHEARD_SECONDS
+        listens = link.path.relay_heard or now >= unheard_until
+        change = link.steer(now, relay_up=listens and now >= self._relay_up_at)
         if change is not None:
             self.wireguard.apply([change])
-        self._timers.set(link.peer.machine_id, link.next_timeout(now))
+        waits = math.inf if listens else unheard_until
+        self._timers.set(link.peer.machine_id, min(link.next_timeout(now), waits))
 
     def _send_disco(self, link: PeerLink, message: Message) -> None:
         """Say something on the path that traffic takes."""
@@ -246,6 +253,14 @@ class Network:
             self._relay_disco(link, message)
         else:
             self._port.send(link.path.direct, self._sealer.seal(link.keys.disco, message), None)
+
+    def _start_anew(self, link: PeerLink) -> None:
+        """Make WireGuard forget that it sent an initiation, which was lost: the next one goes at once."""
+        logger.info("handshake lost peer=%s", link.peer.name)
+        self.wireguard.apply(
+            [PeerChange(link.keys.wireguard, remove=True), link.introduce(self._random_bytes)]
+        )
+        link.written = None
 
     def _relay_disco(self, link: PeerLink, message: Message) -> None:
         packet = self._sealer.seal(link.keys.disco, message)

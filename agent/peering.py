@@ -76,17 +76,28 @@ class PeerLink:
         )
 
     def installed(self) -> PeerChange:
-        """Write the agreed key; it takes force at the next handshake."""
-        return PeerChange(self.keys.wireguard, preshared_key=self.psk.psk, allowed_ips=self.allowed_ips())
+        """Write the agreed key; it takes force at the next handshake.
+
+        Who answers the first handshake needs the addresses from now on; who starts it sets them with
+        the endpoint.
+        """
+        starts = self.psk.initiator and self.written is None
+        allowed = None if starts else self.allowed_ips()
+        return PeerChange(self.keys.wireguard, preshared_key=self.psk.psk, allowed_ips=allowed)
 
     def steer(self, now: float, *, relay_up: bool) -> PeerChange | None:
-        """Write the endpoint where the path leads now, once there is a way and this side may."""
+        """Write the endpoint where the path leads now, once there is a way and this side may.
+
+        relay_up: whether the peer can be reached by relay. A session goes there anyway, having no other way.
+        """
         target = self.path.direct or self.relay
-        if not self.psk.agreed or target == self.written or not (relay_up or self.path.direct):
+        reachable = relay_up or self.path.direct or self.starter.session(now, self.last_handshake)
+        if not self.psk.agreed or target == self.written or not reachable:
             return None
         if not self.starter.may_set(now, self.last_handshake):
             return None
         first, self.written = self.written is None, target
+        self.starter.started(now)
         return PeerChange(
             self.keys.wireguard,
             endpoint=target,

@@ -13,7 +13,7 @@ from multiprocessing import get_context
 import picows
 
 from relay import stun
-from relay.config import RelayConfig
+from relay.config import ANY_INTERFACE, RelayConfig
 from relay.core import Limits, RelayCore
 from relay.tokens import TokenVerifier, keep_loaded
 from wire import relay as frames
@@ -173,7 +173,8 @@ async def serve(config: RelayConfig) -> None:
         stunner.start()
     server = await picows.ws_create_server(
         relay.accept,
-        config.listen,
+        # None is every address of IPv4 and of IPv6.
+        None if config.listen == ANY_INTERFACE else config.listen,
         config.port,
         ssl=tls_context(config),
         max_frame_size=frames.MAX_FRAME_BYTES,

@@ -81,6 +81,8 @@ class PeerPath:
         self.direct: Endpoint | None = None
         self.moved_at = -math.inf
         self.busy = False
+        # Whether the peer was heard by relay: only then it is known to listen there.
+        self.relay_heard = False
         self.candidates: dict[Endpoint, Candidate] = {}
         self._own_wireguard, self._random_bytes = own_wireguard, random_bytes
         self._own_endpoints = tuple(own_endpoints)
@@ -97,6 +99,7 @@ class PeerPath:
         self._next_upgrade = math.inf
         self._pinging_since = -math.inf
         self._called_at = -math.inf
+        self._call_sent_at = -math.inf
 
     @property
     def rtt(self) -> float | None:
@@ -185,9 +188,17 @@ class PeerPath:
         self._prove(source, now)
 
     def receive_call(self, call: CallMeMaybe, now: float) -> None:
-        """The peer told its addresses by relay and is probing ours."""
+        """The peer told its addresses by relay and is probing ours.
+
+        It is answered in kind unless it must have heard from us: a call to a peer that was not on the
+        relay yet is lost.
+        """
+        answer = not self.relay_heard or now - self._call_sent_at >= AGAIN_SECONDS
+        self.relay_heard = True
         for endpoint in call.endpoints:
             self._learn(endpoint, learned=True)
+        if answer:
+            self._call(now)
         if self.state is not PathState.DIRECT and now - self._called_at >= CALL_PAUSE_SECONDS:
             self._called_at = now
             self._begin(now, call=False)
@@ -196,7 +207,8 @@ class PeerPath:
         """WireGuard followed an authentic packet of the peer to endpoint (None: the relay).
 
         A peer that is back on the relay has left the direct path, once the late packets are
-        through. Another direct address is agreed to if it is proven as well.
+        through. Another direct address is agreed to if it is proven as well; from any other one
+        WireGuard is led back.
         """
         if self.direct is None or endpoint == self.direct:
             return
@@ -204,8 +216,6 @@ class PeerPath:
             self._fall_back(now)
         elif endpoint in self.candidates and now - self.candidates[endpoint].pong_at < UPGRADE_SECONDS:
             self.direct = endpoint
-        else:
-            self._actions.append(Move(self.direct))
 
     def carries(self, traffic: bool, now: float) -> None:
         """Whether there is traffic on the path: then its death must be noticed within seconds."""
@@ -258,8 +268,12 @@ class PeerPath:
         self.state = PathState.PROBING
         self._next_burst = math.inf
         if call:
-            self._actions.append(SendRelayed(CallMeMaybe(self._own_endpoints)))
+            self._call(now)
         self._burst(now)
+
+    def _call(self, now: float) -> None:
+        self._call_sent_at = now
+        self._actions.append(SendRelayed(CallMeMaybe(self._own_endpoints)))
 
     def _burst(self, now: float) -> None:
         age = now - self._burst_started

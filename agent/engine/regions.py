@@ -8,10 +8,10 @@ TWICE_RUNNING = 2
 
 
 class HomeRegion:
-    """Chooses from survey after survey. code is None until one region answered."""
+    """Chooses from survey after survey. code is the last home, or None until one region answered."""
 
-    def __init__(self) -> None:
-        self.code: str | None = None
+    def __init__(self, code: str | None = None) -> None:
+        self.code = code
         self._rival: str | None = None
         self._wins = 0
 

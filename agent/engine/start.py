@@ -10,6 +10,8 @@ import math
 # For the first session the initiator must first hear that the key is installed here.
 FIRST_WAIT_SECONDS = 1.5
 MOVE_WAIT_SECONDS = 0.4
+# WireGuard itself sends a lost first initiation anew after 5 s (REKEY_TIMEOUT).
+RETRY_SECONDS = (1.0, 2.0, 4.0)
 SESSION_SECONDS = 180.0
 
 
@@ -19,6 +21,7 @@ class Starter:
     def __init__(self, *, initiator: bool) -> None:
         self._initiator = initiator
         self._since = math.inf
+        self._started_at, self._tries = math.inf, 0
 
     def agreed(self, now: float) -> None:
         """Keys are installed; the tunnel may start."""
@@ -33,6 +36,23 @@ class Starter:
     def may_set(self, now: float, last_handshake: float) -> bool:
         """Whether endpoint and keepalive may be written now."""
         return self.session(now, last_handshake) or now >= self._since
+
+    def started(self, now: float) -> None:
+        """Endpoint and keepalive were written: WireGuard sends an initiation unless it has a session."""
+        self._started_at = now
+
+    def lost(self, now: float, last_handshake: float) -> bool:
+        """Whether our initiation must have been lost, so that a fresh one is due. True once for each."""
+        if self.session(now, last_handshake):
+            self._tries = 0
+            return False
+        if not self._initiator or self._tries >= len(RETRY_SECONDS):
+            return False
+        if now - self._started_at < RETRY_SECONDS[self._tries]:
+            return False
+        self._tries += 1
+        self._started_at = math.inf
+        return True
 
     def next_timeout(self, now: float) -> float:
         """When may_set turns true by itself."""

@@ -13,6 +13,8 @@ from wire.stun import BINDING_SUCCESS, TXID_BYTES, binding_request, parse
 
 RETRY_SECONDS = (0.0, 0.2, 0.6)
 WAIT_SECONDS = 1.5
+# After the first answer: servers as near as that one answer meanwhile.
+EARLY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,34 @@ class StunClient:
             return
         waiting[2].set_result((mapped, (time.monotonic() - waiting[1]) * 1000))
 
-    async def survey(self, regions: Sequence[RelayRegion]) -> list[Reflection]:
-        """Ask every region on every address family at once; those that answered."""
-        asked = [self._ask(region, server) for region in regions for server in await _servers(region)]
-        return [answer for answer in await asyncio.gather(*asked) if answer is not None]
+    async def survey(
+        self, regions: Sequence[RelayRegion], early: Callable[[list[Reflection]], None] = lambda found: None
+    ) -> list[Reflection]:
+        """Ask every region on every address family at once; those that answered.
+
+        early is told once what the first ones answered, when others are still awaited.
+        """
+        found: list[Reflection] = []
+        asked = [
+            asyncio.create_task(self._ask(region, server))
+            for region in regions
+            for server in await _servers(region)
+        ]
+        waiting, told = set(asked), False
+        try:
+            while waiting:
+                pause = EARLY_SECONDS if found and not told else None
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=pause, return_when=asyncio.FIRST_COMPLETED
+                )
+                found += [answer for task in done if (answer := task.result()) is not None]
+                if not done:
+                    told = True
+                    early(list(found))
+        finally:
+            for task in waiting:
+                task.cancel()
+        return found
 
     async def _ask(self, region: RelayRegion, server: Endpoint) -> Reflection | None:
         future: asyncio.Future[tuple[Endpoint, float]] = asyncio.get_running_loop().create_future()

@@ -88,3 +88,26 @@ def test_too_many_endpoints_are_cut_before_they_travel(sealers):
     opened = b.open(a.seal(b_key, CallMeMaybe(many)))
     assert opened is not None
     assert len(opened[1].endpoints) == 32
+
+
+def test_a_lost_first_initiation_is_sent_anew_by_its_initiator_only():
+    first, second = Starter(initiator=True), Starter(initiator=False)
+    for each in (first, second):
+        each.agreed(0.0)
+        each.started(0.0)
+    assert not second.lost(100.0, NEVER)
+    at, tries = 0.0, []
+    while at < 30.0:
+        at = round(at + 0.1, 1)
+        if first.lost(at, NEVER):
+            tries.append(at)
+            first.started(at)
+    # Then WireGuard's own retries, every 5 s, take over.
+    assert tries == [1.0, 3.0, 7.0]
+    assert not first.lost(40.0, last_handshake=39.0)
+
+
+def test_nothing_is_lost_before_anything_was_sent():
+    starter = Starter(initiator=True)
+    starter.agreed(0.0)
+    assert not starter.lost(50.0, NEVER)

@@ -16,7 +16,8 @@ from typing import Any
 
 import httpx
 
-from tests.lab.net import LabError, Nat, parse_ping
+from tests.lab.nats import Nat
+from tests.lab.net import LabError, parse_ping
 from tests.lab.site import ROOT, Account, Machine, Site, site, wait_until
 
 CONSOLE_PORT = 8080

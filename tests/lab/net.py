@@ -9,30 +9,30 @@ lab that was killed are removed by the next one. Needs root.
 """
 
 import ipaddress
+import itertools
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from tests.lab.delay import Link
+from tests.lab.nats import STATEFUL_FIREWALL, Nat, inward, rules
+
 PREFIX = "qzlab"
 # TEST-NET-3 (RFC 5737): addresses that nobody can take for real ones.
 INTERNET = ipaddress.ip_network("203.0.113.0/24")
+# The documentation prefix (RFC 3849), its hosts numbered as in IPv4.
+INTERNET6 = ipaddress.ip_network("2001:db8::/64")
+QUIET_IPV6 = [f"net.ipv6.conf.{which}.disable_ipv6=1" for which in ("all", "default")]
+ROOT = Path(__file__).resolve().parents[2]
 NETNS_FILES = Path("/etc/netns")
 RESOLV_CONF = "# of the lab\nnameserver 192.0.2.53\n"
-
-
-class Nat(StrEnum):
-    """How a NAT maps and filters (RFC 4787 terms in the comments)."""
-
-    PORT_RESTRICTED = "port-restricted"  # endpoint-independent mapping, address and port filtering
-    SYMMETRIC = "symmetric"  # address- and port-dependent mapping
-    FULL_CONE = "full-cone"  # endpoint-independent mapping and filtering
 
 
 class LabError(RuntimeError):
@@ -40,7 +40,9 @@ class LabError(RuntimeError):
 
 
 class Host:
-    """One namespace. address is its own one; router is the NAT that it sits behind, if any."""
+    """One namespace. address and address6 are its own; router is the NAT that it sits behind, if any."""
+
+    address6: str | None = None
 
     def __init__(self, lab: "Lab", name: str, address: str, router: "Router | None" = None) -> None:
         self.lab, self.name, self.address, self.router = lab, name, address, router
@@ -92,11 +94,12 @@ class Host:
 
 
 class Router(Host):
-    """A NAT between the internet and one private network."""
+    """A NAT between the internet, or another NAT, and a private network for each host behind it."""
 
-    def __init__(self, lab: "Lab", name: str, outside: str, inside: ipaddress.IPv4Network, kind: Nat) -> None:
-        super().__init__(lab, name, outside)
-        self.kind, self.inside = kind, inside
+    def __init__(self, lab: "Lab", name: str, outside: str, kind: Nat, outer: "Router | None") -> None:
+        super().__init__(lab, name, outside, outer)
+        self.kind = kind
+        self.inside: list[ipaddress.IPv4Network] = []
 
     def block_udp(self, other: "Router") -> None:
         """Drop every UDP packet between this NAT and another one, both ways."""
@@ -116,13 +119,18 @@ class Router(Host):
 
 
 class Lab:
-    """A small internet. Use as a context manager."""
+    """A small internet. Use as a context manager.
 
-    def __init__(self) -> None:
+    link is what lies between any two hosts of the internet, one way; half of it is on the line of each.
+    """
+
+    def __init__(self, link: Link | None = None) -> None:
+        self.link = link
         self.id = f"{PREFIX}{os.getpid()}"
         self.processes: list[subprocess.Popen[bytes]] = []
         self._namespaces: list[str] = []
-        self._addresses: Iterator[ipaddress.IPv4Address] = INTERNET.hosts()
+        self._numbers = iter(range(1, INTERNET.num_addresses - 1))
+        self._names = itertools.count()
         self._networks = ipaddress.ip_network("192.168.0.0/16").subnets(new_prefix=24)
         self._links = 0
         self._owner = os.getpid()
@@ -131,6 +139,8 @@ class Lab:
         remove_stale()
         try:
             self._wan = self._namespace("wan")
+            # Frames only pass through: an address of its own would answer for others.
+            self._ip("netns", "exec", self._wan, "sysctl", "-qw", *QUIET_IPV6)
             self._ip("-n", self._wan, "link", "add", "lan0", "type", "bridge")
             self._ip("-n", self._wan, "link", "set", "lan0", "up")
         except BaseException:
@@ -147,38 +157,42 @@ class Lab:
         """Name of a host's namespace."""
         return f"{self.id}-{name}"
 
-    def public_host(self, name: str) -> Host:
-        """A host with an address of the internet."""
-        host = Host(self, name, str(next(self._addresses)))
+    def public_host(
+        self, name: str, *, ipv4: bool = True, ipv6: bool = False, firewall: bool = False
+    ) -> Host:
+        """A host with addresses of the internet; firewall lets in only answers."""
+        number = next(self._numbers)
+        host = Host(self, name, str(INTERNET[number]))
         self._namespace(name)
-        self._plug(host.namespace, "eth0", host.address)
+        if ipv6:
+            host.address6 = str(INTERNET6[number])
+        self._plug(host.namespace, "eth0", host.address if ipv4 else None, host.address6)
+        if firewall:
+            host.nft(STATEFUL_FIREWALL)
         return host
 
-    def nat(self, kind: Nat, name: str | None = None) -> Router:
-        """A NAT with an internet address and a private network of its own."""
-        inside = next(self._networks)
-        router = Router(
-            self, name or f"nat{inside.network_address.packed[2]}", str(next(self._addresses)), inside, kind
-        )
+    def nat(self, kind: Nat, name: str | None = None, *, outer: "Router | None" = None) -> Router:
+        """A NAT on the internet, or behind another NAT."""
+        number = None if outer else next(self._numbers)
+        outside = str(INTERNET[number]) if number else ""
+        router = Router(self, name or f"nat{next(self._names)}", outside, kind, outer)
         self._namespace(router.name)
-        self._plug(router.namespace, "wan", router.address)
+        if outer is None:
+            self._plug(router.namespace, "wan", router.address, None)
+        else:
+            router.address = self._attach(router.namespace, "wan", outer)
         router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        router.nft(_nat_rules(kind))
+        router.nft(rules(kind))
         return router
 
     def private_host(self, name: str, router: Router) -> Host:
-        """The host behind a NAT, at .10 of its network; the NAT is .1."""
-        gateway, address = router.inside[1], router.inside[10]
-        host = Host(self, name, str(address), router)
+        """A host behind a NAT, at .10 of a network of its own; the NAT is .1."""
+        host = Host(self, name, "", router)
         self._namespace(name)
-        self._link(host.namespace, "eth0", router.namespace, "lan")
-        self._ip("-n", router.namespace, "addr", "add", f"{gateway}/24", "dev", "lan")
-        self._ip("-n", router.namespace, "link", "set", "lan", "up")
-        self._ip("-n", host.namespace, "addr", "add", f"{address}/24", "dev", "eth0")
-        self._ip("-n", host.namespace, "link", "set", "eth0", "up")
-        self._ip("-n", host.namespace, "route", "add", "default", "via", str(gateway))
-        if router.kind is Nat.FULL_CONE:
-            router.nft(_forward_all(str(address)))
+        host.address = self._attach(host.namespace, "eth0", router)
+        more = inward(router.kind, host.address, len(router.inside) - 1, router.address)
+        if more:
+            router.nft(more)
         return host
 
     def close(self) -> None:
@@ -209,12 +223,45 @@ class Lab:
         resolver.write_text(RESOLV_CONF)
         return namespace
 
-    def _plug(self, namespace: str, interface: str, address: str) -> None:
+    def _plug(self, namespace: str, interface: str, address: str | None, address6: str | None) -> None:
+        """Put a line from the namespace to the internet."""
         port = f"p{self._links}"
         self._link(namespace, interface, self._wan, port)
+        if self.link is not None:
+            port = self._slow(port, self.link)
         self._ip("-n", self._wan, "link", "set", port, "master", "lan0", "up")
-        self._ip("-n", namespace, "addr", "add", f"{address}/{INTERNET.prefixlen}", "dev", interface)
+        if address:
+            self._ip("-n", namespace, "addr", "add", f"{address}/{INTERNET.prefixlen}", "dev", interface)
+        if address6:
+            where = (f"{address6}/{INTERNET6.prefixlen}", "dev", interface, "nodad")
+            self._ip("-n", namespace, "addr", "add", *where)
         self._ip("-n", namespace, "link", "set", interface, "up")
+
+    def _slow(self, port: str, link: Link) -> str:
+        """Continue a line by a slow one; the port at its far end."""
+        near, far = f"{port}a", f"{port}b"
+        self._link(self._wan, near, self._wan, far)
+        for interface in (port, near):
+            self._ip("-n", self._wan, "link", "set", interface, "up")
+        half = Link(link.delay_ms / 2, link.jitter_ms / 2, link.loss_pct / 2, link.rate_mbit)
+        command = [sys.executable, "-m", "tests.lab.delay", port, near, *half.arguments()]
+        self.processes.append(
+            subprocess.Popen(["ip", "netns", "exec", self._wan, *command], cwd=ROOT, start_new_session=True)
+        )
+        return far
+
+    def _attach(self, namespace: str, interface: str, router: Router) -> str:
+        """Put a namespace behind a router, in a network of its own; its address there."""
+        inside = next(self._networks)
+        lan = f"lan{len(router.inside)}"
+        router.inside.append(inside)
+        self._link(namespace, interface, router.namespace, lan)
+        self._ip("-n", router.namespace, "addr", "add", f"{inside[1]}/24", "dev", lan)
+        self._ip("-n", router.namespace, "link", "set", lan, "up")
+        self._ip("-n", namespace, "addr", "add", f"{inside[10]}/24", "dev", interface)
+        self._ip("-n", namespace, "link", "set", interface, "up")
+        self._ip("-n", namespace, "route", "add", "default", "via", str(inside[1]))
+        return str(inside[10])
 
     def _link(self, namespace: str, interface: str, other: str, other_interface: str) -> None:
         self._links += 1
@@ -247,42 +294,6 @@ def _remove(namespace: str) -> None:
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     return {**os.environ, **(extra or {})}
-
-
-def _nat_rules(kind: Nat) -> str:
-    # New packets that arrive outside are dropped in input too: an early probe would otherwise
-    # leave a conntrack entry that makes masquerade choose another port for our own flow.
-    how = "masquerade random,fully-random" if kind is Nat.SYMMETRIC else "masquerade"
-    strangers = "" if kind is Nat.FULL_CONE else 'iifname "wan" ct state new drop'
-    return f"""
-        table ip nat {{
-            chain out {{
-                type nat hook postrouting priority 100;
-                oifname "wan" {how}
-            }}
-        }}
-        table ip guard {{
-            chain arrive {{
-                type filter hook input priority 0;
-                iifname "wan" ct state new drop
-            }}
-            chain pass {{
-                type filter hook forward priority 0;
-                {strangers}
-            }}
-        }}
-        """
-
-
-def _forward_all(address: str) -> str:
-    return f"""
-        table ip cone {{
-            chain arrive {{
-                type nat hook prerouting priority -100;
-                iifname "wan" meta l4proto udp dnat to {address}
-            }}
-        }}
-        """
 
 
 @contextmanager

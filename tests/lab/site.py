@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import httpx
 
+from tests.lab.delay import Link
 from tests.lab.net import Host, Lab, LabError
 from tests.lab.pki import Authority
 
@@ -69,12 +70,12 @@ class Site:
 
     def __init__(self, lab: Lab, directory: Path, *, console_port: int = 0) -> None:
         self.lab, self.directory = lab, directory
-        self.control, self.relay = lab.public_host("control"), lab.public_host("relay")
+        self.control, self.relay = (lab.public_host(name, ipv6=True) for name in ("control", "relay"))
         self._listener = socket.create_server(("127.0.0.1", console_port))
         self.console_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.control_url = f"https://{self.control.address}"
         self.authority = Authority(directory / "pki")
-        self._certificate = self.authority.issue("control.lab", self.control.address)
+        self._certificate = self.authority.issue("control.lab", *_addresses(self.control))
         self._control_process: subprocess.Popen[bytes] | None = None
         self._relay_process: subprocess.Popen[bytes] | None = None
         self._logs: list[IO[bytes]] = []
@@ -87,6 +88,7 @@ class Site:
             "region_name": "Lab",
             "hostname": "relay.lab",
             "ipv4": self.relay.address,
+            "ipv6": self.relay.address6,
         }
         regions.write_text(json.dumps([region]))
         result = subprocess.run(
@@ -107,7 +109,7 @@ class Site:
             [
                 *(sys.executable, str(ROOT / "manage.py"), "serve"),
                 *("--fd", str(self._listener.fileno())),
-                *("--tls", f"{self.control.address}:{CONTROL_PORT}"),
+                *("--tls", f":{CONTROL_PORT}"),
                 *("--tls-certificate", str(certificate), "--tls-key", str(key)),
             ],
             log=self._log("control"),
@@ -122,7 +124,7 @@ class Site:
 
     def start_relay(self) -> None:
         """Start relay and STUN and wait until the relay answers its probe."""
-        certificate, key = self.authority.issue("relay.lab", self.relay.address)
+        certificate, key = self.authority.issue("relay.lab", *_addresses(self.relay))
         self._relay_process = self.relay.spawn(
             [sys.executable, "-m", "relay"],
             log=self._log("relay"),
@@ -191,7 +193,7 @@ class Site:
         return {
             "QZTNA_DATA_DIR": str(self.directory / "control"),
             "QZTNA_PUBLIC_URL": self.console_url,
-            "QZTNA_ALLOWED_HOSTS": f"127.0.0.1,localhost,{self.control.address}",
+            "QZTNA_ALLOWED_HOSTS": f"127.0.0.1,localhost,{self.control.address},[{self.control.address6}]",
         }
 
     def _log(self, name: str) -> IO[bytes]:
@@ -259,10 +261,16 @@ class Machine:
 
 
 @contextlib.contextmanager
-def site(directory: Path, *, console_port: int = 0, progress: Progress = lambda text: None) -> Iterator[Site]:
+def site(
+    directory: Path,
+    *,
+    console_port: int = 0,
+    progress: Progress = lambda text: None,
+    link: Link | None = None,
+) -> Iterator[Site]:
     """A running control plane and relay in a lab that ends with the block."""
     directory.mkdir(parents=True, exist_ok=True)
-    with Lab() as lab:
+    with Lab(link) as lab:
         instance = Site(lab, directory, console_port=console_port)
         try:
             progress("preparing the database")
@@ -275,6 +283,10 @@ def site(directory: Path, *, console_port: int = 0, progress: Progress = lambda 
         finally:
             lab.close()
             instance.close()
+
+
+def _addresses(host: Host) -> list[str]:
+    return [address for address in (host.address, host.address6) if address]
 
 
 def _stop(process: subprocess.Popen[bytes] | None, signal: int = 15) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.lab.demo import pair_view
-from tests.lab.net import Nat
+from tests.lab.nats import Nat
 from tests.lab.site import site, wait_until
 
 pytestmark = pytest.mark.lab
@@ -16,7 +16,7 @@ CHAINS = {"forward": "upnp_fwd", "prerouting": "upnp_pre", "postrouting": "upnp_
 CONFIG = f"""
 ext_ifname=wan
 ext_ip={EXTERNAL}
-listening_ip=lan
+listening_ip=lan0
 enable_natpmp=yes
 enable_upnp=yes
 secure_mode=yes
@@ -92,7 +92,7 @@ def pair(tmp_path_factory):
         alpha = running.machine(lab.private_host("alpha", hard))
         beta = running.machine(lab.private_host("beta", easy))
         for host in (easy, beta.host, running.relay, running.control):
-            via = ("via", str(easy.inside[1])) if host is beta.host else ()
+            via = ("via", str(easy.inside[0][1])) if host is beta.host else ()
             host.run("ip", "route", "add", f"{EXTERNAL}/32", *via, "dev", "wan" if host is easy else "eth0")
         open_for_mapping(hard, directory, log)
         key = running.auth_key(running.sign_up("Lab"), reusable=True)

@@ -43,7 +43,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--fd", type=int, help="serve a listening socket that was handed over instead")
-        parser.add_argument("--tls", metavar="HOST:PORT", help="serve https here as well")
+        parser.add_argument(
+            "--tls", metavar="[HOST]:PORT", help="serve https here as well; without HOST on every address"
+        )
         parser.add_argument("--tls-certificate", metavar="FILE")
         parser.add_argument("--tls-key", metavar="FILE")
 
@@ -69,8 +71,8 @@ class Command(BaseCommand):
         if not options["tls"]:
             return None
         host, _, port = options["tls"].rpartition(":")
-        if not host or not port.isdecimal() or not options["tls_certificate"] or not options["tls_key"]:
-            raise CommandError("--tls takes HOST:PORT, with --tls-certificate and --tls-key")
+        if not port.isdecimal() or not options["tls_certificate"] or not options["tls_key"]:
+            raise CommandError("--tls takes [HOST]:PORT, with --tls-certificate and --tls-key")
         return {
             "host": host,
             "port": int(port),
