@@ -335,7 +335,11 @@ class Daemon:
 
     def _choose_relays(self) -> None:
         homes = {link.keys.disco: link.peer.derp_region for link in self.network.links.values()}
+        before = self.relays.home
         self.relays.use(self.regions, self.discovery.latest.home, homes)
+        if self.relays.home != before:
+            # The link may stand already, for peers that are at home there.
+            self._relay_changed()
 
     def _relay_changed(self) -> None:
         if self.relays.connected:

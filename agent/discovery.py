@@ -81,6 +81,9 @@ class Discovery:
 
     async def _survey(self) -> Findings:
         regions = self._regions()
+        if self.latest.home is None and len(regions) == 1:
+            self.latest = replace(self.latest, home=regions[0].region_code)
+            self._found(self.latest)
         self._reflections = await self._stun.survey(regions, self._early)
         self._impatient = False
         return self._findings(regions)

@@ -24,6 +24,7 @@ logger = logging.getLogger("agent.exchange")
 
 PATH = "/api/key-exchange"
 TICK_SECONDS = 0.5
+AT_ONCE = 4
 WAITING_CHECK_SECONDS = 60.0
 STATUS_SECONDS = 1.0
 LAST_STATUS_SECONDS = 10.0
@@ -63,13 +64,37 @@ class Exchanges:
                 if self._check_waiting or now - last_check > WAITING_CHECK_SECONDS:
                     self._check_waiting, last_check = False, now
                     await self._answer_waiting()
-                for link in list(self._network.links.values()):
-                    await self._advance(link)
+                await self._advance_all(now)
             except AgentError as error:
                 self._check_waiting = True
                 wait = error.retry_after if isinstance(error, ApiError) else None
                 self._pause_until = time.monotonic() + (wait or 2.0)
                 logger.debug("key exchange waits: %s", error)
+
+    async def _advance_all(self, now: float) -> None:
+        """Advance what is due, a few peers at once, those that are there first; then say what failed."""
+        due = [link for link in self._network.links.values() if self._due(link, now)]
+        failed: list[AgentError] = []
+        waiting = iter(sorted(due, key=lambda link: not link.peer.online))
+
+        async def work() -> None:
+            for link in waiting:
+                try:
+                    await self._advance(link)
+                except AgentError as error:
+                    if not _of_one_pair(error):
+                        failed.append(error)
+                        return
+                    logger.debug("key exchange with %s: %s", link.peer.name, error)
+
+        await asyncio.gather(*(work() for _ in range(min(AT_ONCE, len(due)))))
+        if failed:
+            raise failed[0]
+
+    def _due(self, link: PeerLink, now: float) -> bool:
+        status_due, _ = self._status_due.get(link.peer.machine_id, (0.0, STATUS_SECONDS))
+        asks = link.psk.offered is not None and now >= status_due
+        return asks or link.psk.wants_offer(now, peer_online=link.peer.online)
 
     async def _advance(self, link: PeerLink) -> None:
         """Offer, or see whether the offer was answered."""
@@ -150,12 +175,19 @@ class Exchanges:
             # Installed before it is acknowledged: the initiator starts on the acknowledgement.
             if psk != link.psk.psk:
                 self._network.agreed(link, psk, time.monotonic())
-            await self._call(
-                "complete",
-                exchange_id=entry["exchange_id"],
-                confirm=encode_key(answer.confirm),
-                signature=encode_key(answer.signature),
-            )
+            try:
+                await self._call(
+                    "complete",
+                    exchange_id=entry["exchange_id"],
+                    confirm=encode_key(answer.confirm),
+                    signature=encode_key(answer.signature),
+                )
+            except ApiError as error:
+                if not _of_one_pair(error):
+                    raise
+                # The peer started anew meanwhile; its next offer is announced.
+                logger.debug("psk offer of %s is void: %s", link.peer.name, error)
+                continue
             logger.info("psk installed peer=%s role=responder", link.peer.name)
 
     def _pair_as_initiator(self, link: PeerLink) -> hybrid.Pair:
@@ -179,6 +211,11 @@ class Exchanges:
 
     async def _call(self, action: str, **values: Any) -> Any:
         return await self._client.call("POST", PATH, {"action": action, **values}, token=self._node_key)
+
+
+def _of_one_pair(error: AgentError) -> bool:
+    """Whether the control plane refused this very exchange, so that others may go on."""
+    return isinstance(error, ApiError) and error.status < 500 and error.status not in (401, 429)
 
 
 def _field(entry: Mapping[str, Any], name: str, size: int) -> bytes:

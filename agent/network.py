@@ -197,7 +197,7 @@ class Network:
             if status is None:
                 continue
             link.observe(status, now, wall)
-            if link.starter.lost(now, link.last_handshake):
+            if link.peer.online and link.starter.lost(now, link.last_handshake):
                 self._start_anew(link)
             if link.peer.online and HANDSHAKE_OVERDUE_SECONDS < now - link.last_handshake < math.inf:
                 link.psk.silent(now)
@@ -243,6 +243,7 @@ class Network:
         listens = link.path.relay_heard or now >= unheard_until
         change = link.steer(now, relay_up=listens and now >= self._relay_up_at)
         if change is not None:
+            logger.debug("endpoint peer=%s %s", link.peer.name, change.endpoint)
             self.wireguard.apply([change])
         waits = math.inf if listens else unheard_until
         self._timers.set(link.peer.machine_id, min(link.next_timeout(now), waits))
