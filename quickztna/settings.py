@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "apps.orgs",
     "apps.machines",
     "apps.relays",
+    "apps.dns",
     "apps.releases",
 ]
 # The apps of later layers join as soon as their package is there.

@@ -31,6 +31,8 @@ TABLE_CHANNELS = {
     "audit_logs": "audit",
     "api_keys": "keys",
     "auth_keys": "keys",
+    "dns_configs": "dns",
+    "dns_records": "dns",
     "organizations": "general",
     "org_settings": "general",
 }

@@ -1,6 +1,8 @@
 """Machine names, which are DNS labels, and tags."""
 
 import re
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 from apps.core.errors import InvalidInput
@@ -8,6 +10,20 @@ from apps.core.errors import InvalidInput
 LABEL_LENGTH = 63
 MAX_TAGS = 50
 TAG = re.compile(r"[A-Za-z0-9_-]{1,50}")
+
+# organisation -> labels that no machine may take
+LabelSource = Callable[[uuid.UUID], set[str]]
+_reserved: list[LabelSource] = []
+
+
+def reserve_labels(source: LabelSource) -> None:
+    """Register who gives out names in the organisation's domain besides machines."""
+    _reserved[:] = [source]
+
+
+def reserved_labels(org_id: uuid.UUID) -> set[str]:
+    """Labels that something other than a machine has."""
+    return _reserved[0](org_id) if _reserved else set()
 
 
 def dns_label(text: str) -> str:

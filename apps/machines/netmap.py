@@ -11,6 +11,7 @@ from apps.machines.models import Machine
 from apps.machines.names import domain_of, magicdns_name
 from apps.machines.routes import ALL_NETWORKS
 from apps.machines.state import key_expires_at
+from apps.orgs.models import OrgSettings
 from wire.filter import FilterRule, PacketFilter
 from wire.naming import Dns
 from wire.netmap import Netmap, NetmapDelta, Peer, RelayRegion, SelfNode
@@ -61,9 +62,14 @@ def visible_to(viewer: MapNode, node: MapNode, now: float) -> bool:
     return viewer is not node and viewer.connects(now) and node.connects(now)
 
 
-def organisation_dns(slug: str, *, magic_dns: bool) -> Dns:
-    """How names of this tailnet are resolved."""
-    return Dns(domain=domain_of(slug), magic_dns=magic_dns)
+def organisation_dns(slug: str, settings: OrgSettings) -> Dns:
+    """How names of this tailnet are resolved, without nameservers and records."""
+    return Dns(
+        domain=domain_of(slug),
+        magic_dns=settings.magic_dns_enabled,
+        search_domains=tuple(settings.search_domains),
+        override_local_dns=settings.override_local_dns,
+    )
 
 
 def map_node(machine: Machine, terms: Terms) -> MapNode:

@@ -9,7 +9,12 @@ from apps.machines.models import Machine
 from apps.machines.services.authkeys import quarantine_many
 from apps.orgs import signals
 
-ON_THE_MAP = frozenset({"key_expiry_days", "magic_dns_enabled", "allow_exit_nodes", "allow_subnet_routing"})
+ON_THE_MAP = frozenset(
+    {
+        *("key_expiry_days", "allow_exit_nodes", "allow_subnet_routing"),
+        *("magic_dns_enabled", "search_domains", "override_local_dns"),
+    }
+)
 
 
 @receiver(signals.member_removed)

@@ -11,12 +11,16 @@ from apps.machines.changes import EVERYTHING
 from apps.machines.models import Machine, NetmapChange
 from apps.machines.netmap import MapNode, Snapshot, Terms, map_node, organisation_dns
 from apps.orgs.models import Organization, OrgSettings
+from wire.naming import Dns
 from wire.netmap import RelayRegion
 
 REMEMBERED_VERSIONS = 2000
 
 RelaySource = Callable[[uuid.UUID], tuple[RelayRegion, ...]]
 _relays: list[RelaySource] = []
+# Completes the document with what it knows of the organisation.
+DnsSource = Callable[[uuid.UUID, Dns], Dns]
+_naming: list[DnsSource] = []
 
 
 def provide_relays(source: RelaySource) -> None:
@@ -27,6 +31,11 @@ def provide_relays(source: RelaySource) -> None:
 def relays_of(org_id: uuid.UUID) -> tuple[RelayRegion, ...]:
     """The regions that the organisation's machines may use."""
     return _relays[0](org_id) if _relays else ()
+
+
+def provide_dns(source: DnsSource) -> None:
+    """Register who knows an organisation's nameservers and records."""
+    _naming[:] = [source]
 
 
 class OrgFeed:
@@ -89,10 +98,13 @@ def _loaded(org: Organization) -> Snapshot:
         routes_allowed=settings.allow_subnet_routing,
         exit_nodes_allowed=settings.allow_exit_nodes,
     )
+    dns = organisation_dns(org.slug, settings)
+    for source in _naming:
+        dns = source(org.pk, dns)
     return Snapshot(
         org_id=org.pk,
         version=org.netmap_version,
-        dns=organisation_dns(org.slug, magic_dns=settings.magic_dns_enabled),
+        dns=dns,
         relays=relays_of(org.pk),
         terms=terms,
         nodes=_nodes(org, terms, None),

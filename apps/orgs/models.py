@@ -60,6 +60,8 @@ class OrgSettings(OrgOwned):
     default_deny = models.BooleanField(default=True)
     pqc_policy = _choice("prefer", "require", default="prefer")
     magic_dns_enabled = models.BooleanField(default=True)
+    search_domains = models.JSONField(default=list, blank=True)
+    override_local_dns = models.BooleanField(default=False)
     api_key_max_days = _bounded(1, 365, 90)
     audit_retention_days = _bounded(30, 3650, 90)
     session_idle_minutes = models.PositiveIntegerField(

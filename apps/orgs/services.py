@@ -63,7 +63,9 @@ def update_organization(*, org: Organization, actor: Actor, values: Mapping[str,
     return org
 
 
-def update_settings(*, org: Organization, actor: Actor, values: Mapping[str, Any]) -> OrgSettings:
+def update_settings(
+    *, org: Organization, actor: Actor, values: Mapping[str, Any], action: str = "org.settings_updated"
+) -> OrgSettings:
     """Change settings; equal values change nothing and leave no trace."""
     with transaction.atomic():
         settings = OrgSettings.objects.for_org(org).select_for_update().get()
@@ -76,7 +78,7 @@ def update_settings(*, org: Organization, actor: Actor, values: Mapping[str, Any
             record(
                 org=org,
                 actor=actor,
-                action="org.settings_updated",
+                action=action,
                 resource=org,
                 details={"before": before, "after": after},
             )

@@ -8,7 +8,7 @@ from django.db import transaction
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Forbidden, InvalidInput
 from apps.machines.models import FLAGS, Machine
-from apps.machines.names import parse_name, parse_tags
+from apps.machines.names import parse_name, parse_tags, reserved_labels
 from apps.machines.services.routing import advertise_routes
 from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
 from apps.orgs.models import OrgSettings
@@ -25,6 +25,8 @@ def rename_machine(*, org: Any, actor: Actor, machine_id: Any, name: str) -> Mac
         others = Machine.objects.for_org(org).filter(name__iexact=label).exclude(pk=machine.pk)
         if others.exists():
             raise Conflict("Another machine has this name", field="name")
+        if label in reserved_labels(machine.org_id):
+            raise Conflict("A DNS record has this name", field="name")
         details = {"before": machine.name, "after": label}
         machine.name = label
         return save_change(machine, ["name"], actor=actor, action="machine.renamed", details=details)

@@ -30,7 +30,7 @@ from apps.machines.errors import (
 )
 from apps.machines.keys import KeyBundle, verify
 from apps.machines.models import AuthKey, Machine
-from apps.machines.names import numbered
+from apps.machines.names import numbered, reserved_labels
 from apps.machines.nodes import NODE_KEY_PREFIX
 from apps.machines.services.writing import settle, tell
 from apps.orgs.models import Organization, OrgSettings
@@ -221,6 +221,8 @@ def _free_name(org: Organization, label: str) -> str:
         .filter(name__istartswith=label[:40])
         .values_list("name", flat=True)
     }
+    # A record of the organisation's own must not get a second answer from whoever enrols.
+    taken |= reserved_labels(org.pk)
     name, number = label, 1
     while name in taken:
         number += 1

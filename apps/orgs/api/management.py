@@ -7,6 +7,7 @@ from rest_framework import serializers
 from apps.core import ratelimit
 from apps.core.api.access import ROLES
 from apps.core.api.views import ActionView, Answer, Call, CallView, Operation
+from apps.core.domains import DomainField
 from apps.core.errors import ConfirmationRequired, FieldNotWritable, InvalidValue
 from apps.orgs import services
 from apps.orgs.models import Organization, OrgMember, OrgSettings
@@ -32,6 +33,9 @@ class UpdateInput(serializers.ModelSerializer):
 
 
 class SettingsInput(serializers.ModelSerializer):
+    # Resolvers of hosts take no more than six (resolv.conf(5)).
+    search_domains = serializers.ListField(child=DomainField(), max_length=6, required=False)
+
     class Meta:
         model = OrgSettings
         fields = SETTINGS
