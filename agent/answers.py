@@ -38,6 +38,7 @@ class Answers:
             "set": self.set,
             "identity": self.identity,
             "accept_identity": self.accept_identity,
+            "path": self.path,
         }
 
     async def status(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,6 +135,12 @@ class Answers:
         assert daemon.membership.netmap is not None  # it is where the offered identity came from
         daemon.membership.on_netmap(daemon.membership.netmap)
         return {"accepted": True}
+
+    async def path(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep a peer on the relay, or let its path be chosen again: {"machine_id", "held"}."""
+        link = self._link(str(request["machine_id"]))
+        self._daemon.network.hold(link, bool(request["held"]))
+        return {"machine_id": link.peer.machine_id, "held": link.path.held, "path": link.label}
 
     async def stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Say goodbye, then end; the answer goes out first."""

@@ -50,7 +50,7 @@ POLL_SECONDS = 1.0
 SETTLING_SECONDS = 0.1
 GOODBYE_SECONDS = 2.0
 # Addresses come and go in bursts while a network changes.
-NETWORK_SETTLES_SECONDS = 0.3
+NETWORK_SETTLES_SECONDS = 0.1
 
 
 class Daemon:
@@ -78,6 +78,7 @@ class Daemon:
         self._final: AgentError | None = None
         self.regions: tuple[RelayRegion, ...] = ()
         self._failed = False
+        self._settling: asyncio.TimerHandle | None = None
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Bring the tunnel up, keep it, take it down; AgentError when the machine was removed."""
@@ -142,6 +143,7 @@ class Daemon:
             disco_private=self.keys.disco,
             receive=lambda key, segment, batch: self.network.proxy.receive(key, segment, batch),
             changed=self._relay_changed,
+            failed=lambda: self.discovery.survey_now(),
             ca_file=self.settings.ca_file,
             mark=MARK,
         )
@@ -176,6 +178,7 @@ class Daemon:
             proven=self._all_direct,
             mapped=lambda: self.portmap.mapping.external if self.portmap.mapping else None,
             found=self._surveyed,
+            avoided=self.relays.avoided,
             home=(self.store.load_json(HOME_FILE) or {}).get("region"),
         )
         self.exchanges = Exchanges(
@@ -344,19 +347,27 @@ class Daemon:
     def _relay_changed(self) -> None:
         if self.relays.connected:
             self.network.relay_connected(time.monotonic())
-            self._wake.set()
+        else:
+            self.network.relay_lost()
+        self._wake.set()
 
     def _local_addresses(self) -> list[str]:
         return self.platform.local_addresses(excluding=self.settings.interface)
 
     def _network_changed(self) -> None:
         known, self._addresses = self._addresses, self._local_addresses()
-        if set(self._addresses) - set(known):
-            asyncio.get_running_loop().call_later(NETWORK_SETTLES_SECONDS, self._network_settled)
+        if set(self._addresses) == set(known):
+            return
+        if self._settling is not None:
+            self._settling.cancel()
+        loop = asyncio.get_running_loop()
+        self._settling = loop.call_later(NETWORK_SETTLES_SECONDS, self._network_settled)
 
     def _network_settled(self) -> None:
         logger.info("the network changed; paths are proven anew")
         self.upkeep.network_changed()
+        self.relays.network_changed(self._addresses)
+        self.link.network_changed(self._addresses)
         self.network.link_changed(time.monotonic())
         self.discovery.survey_now()
         self.portmap.network_changed()

@@ -45,11 +45,12 @@ class Discovery:
         proven: Callable[[], bool],
         mapped: Callable[[], Endpoint | None],
         found: Callable[[Findings], None],
+        avoided: Callable[[], set[str]] = set,
         home: str | None = None,
     ) -> None:
         self._stun, self._port, self._local_addresses = stun, port, local_addresses
         self._regions, self._proven, self._found = regions, proven, found
-        self._mapped = mapped
+        self._mapped, self._avoided = mapped, avoided
         self._reflections: list[Reflection] = []
         self._home = HomeRegion(home)
         self._impatient = True
@@ -91,7 +92,8 @@ class Discovery:
     def _early(self, reflections: list[Reflection]) -> None:
         if self._impatient:
             self._reflections = reflections
-            self.latest = self._findings(self._regions(), home=self._home.code)
+            stay = self._home.code if self._home.code not in self._avoided() else None
+            self.latest = self._findings(self._regions(), home=stay)
             self._found(self.latest)
 
     def _findings(self, regions: Sequence[RelayRegion], home: str | None = None) -> Findings:
@@ -101,10 +103,10 @@ class Discovery:
         for reflection in reflections:
             known = latencies.get(reflection.region, reflection.latency_ms)
             latencies[reflection.region] = round(min(known, reflection.latency_ms), 2)
+        priorities = {region.region_code: region.priority for region in regions}
         return Findings(
             endpoints=self._endpoints(),
-            home=home
-            or self._home.survey(latencies, {region.region_code: region.priority for region in regions}),
+            home=home or self._home.survey(latencies, priorities, self._avoided()),
             latencies_ms=latencies,
             mapping_varies=_varies(reflections),
             udp=bool(reflections),

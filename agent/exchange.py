@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -42,10 +43,12 @@ class Exchanges:
         self._check_waiting = True
         self._status_due: dict[str, tuple[float, float]] = {}
         self._pause_until = 0.0
+        self._nudged_at = -math.inf
 
     def nudge(self) -> None:
         """An exchange waits or was completed at the control plane."""
         self._check_waiting = True
+        self._nudged_at = time.monotonic()
         self._status_due = dict.fromkeys(self._status_due, (0.0, STATUS_SECONDS))
         self._wake.set()
 
@@ -93,7 +96,7 @@ class Exchanges:
 
     def _due(self, link: PeerLink, now: float) -> bool:
         status_due, _ = self._status_due.get(link.peer.machine_id, (0.0, STATUS_SECONDS))
-        asks = link.psk.offered is not None and now >= status_due
+        asks = link.psk.offered is not None and now >= status_due and link.peer.online
         return asks or link.psk.wants_offer(now, peer_online=link.peer.online)
 
     async def _advance(self, link: PeerLink) -> None:
@@ -114,6 +117,7 @@ class Exchanges:
 
     async def _offer(self, link: PeerLink) -> None:
         assert link.keys.mlkem is not None
+        began = time.monotonic()
         ephemeral = X25519PrivateKey.generate().private_bytes_raw()
         nonce = os.urandom(hybrid.NONCE_BYTES)
         offer, psk = hybrid.offer(self._pair_as_initiator(link), self._keys, ephemeral=ephemeral, nonce=nonce)
@@ -127,7 +131,11 @@ class Exchanges:
         )
         now = time.monotonic()
         link.psk.offer_sent(Offered(str(answer["exchange_id"]), offer, psk), now)
-        self._status_due[link.peer.machine_id] = (now + STATUS_SECONDS, STATUS_SECONDS)
+        # The answer may have been announced before we heard that our offer is there.
+        at = now if self._nudged_at >= began else now + STATUS_SECONDS
+        self._status_due[link.peer.machine_id] = (at, STATUS_SECONDS)
+        if self._nudged_at >= began:
+            self._wake.set()
         logger.info("psk offered peer=%s", link.peer.name)
 
     async def _check_answer(self, link: PeerLink, offered: Offered) -> None:

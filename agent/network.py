@@ -141,12 +141,22 @@ class Network:
             link.path.set_own_endpoints(self._own_endpoints, now)
         self.flush(now)
 
+    def hold(self, link: PeerLink, held: bool) -> None:
+        """Keep the path of a peer on the relay, or let it be chosen again."""
+        now = time.monotonic()
+        link.path.hold(held, now)
+        self._flush(link, now)
+
     def link_changed(self, now: float) -> None:
         """Our own network changed: every path must be proven anew."""
         self._port.network_changed()
         for link in self.links.values():
             link.path.link_changed(now)
         self.flush(now)
+
+    def relay_lost(self) -> None:
+        """Nobody can be reached by relay until the link is back; endpoints stay as they are."""
+        self._relay_up_at = math.inf
 
     def relay_connected(self, now: float) -> None:
         """Peers can be reached, and asked to probe, from now on."""
@@ -240,7 +250,8 @@ class Network:
                     link.starter.moved(now, link.last_handshake)
         self.pair_keys.flush(link, now)
         unheard_until = self._relay_up_at + UNHEARD_SECONDS
-        listens = link.path.relay_heard or now >= unheard_until
+        session = link.starter.session(now, link.last_handshake)
+        listens = session or link.path.relay_heard or now >= unheard_until
         change = link.steer(now, relay_up=listens and now >= self._relay_up_at)
         if change is not None:
             logger.debug("endpoint peer=%s %s", link.peer.name, change.endpoint)

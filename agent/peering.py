@@ -88,11 +88,11 @@ class PeerLink:
     def steer(self, now: float, *, relay_up: bool) -> PeerChange | None:
         """Write the endpoint where the path leads now, once there is a way and this side may.
 
-        relay_up: whether the peer can be reached by relay. A session goes there anyway, having no other way.
+        relay_up: whether the peer can be reached by relay. While it is not, the old endpoint is the best
+        there is: WireGuard follows the peer by itself.
         """
         target = self.path.direct or self.relay
-        reachable = relay_up or self.path.direct or self.starter.session(now, self.last_handshake)
-        if not self.psk.agreed or target == self.written or not reachable:
+        if not self.psk.agreed or target == self.written or not (relay_up or self.path.direct):
             return None
         if not self.starter.may_set(now, self.last_handshake):
             return None

@@ -11,6 +11,12 @@ from wire.netmap import RelayRegion
 
 logger = logging.getLogger("agent.relays")
 
+# A relay that restarts is back sooner.
+DOWN_SECONDS = 1.5
+OPENING_SECONDS = 5.0
+# Another region serves meanwhile; the failed one is not tried as home before.
+AVOID_SECONDS = 120.0
+
 
 @dataclass(slots=True)
 class _Link:
@@ -20,7 +26,10 @@ class _Link:
 
 
 class Relays:
-    """Opens, keeps and closes links. receive gets (sender's key, segment, batch) of any of them."""
+    """Opens, keeps and closes links. receive gets (sender's key, segment, batch) of any of them.
+
+    changed() is called when a link came or went, failed() when a region does not come back soon.
+    """
 
     def __init__(
         self,
@@ -28,10 +37,13 @@ class Relays:
         disco_private: bytes,
         receive: Callable[[bytes, int, memoryview], None],
         changed: Callable[[], None],
+        failed: Callable[[], None],
         ca_file: str | None,
         mark: int,
     ) -> None:
-        self._disco_private, self._receive, self._changed = disco_private, receive, changed
+        self._disco_private, self._receive = disco_private, receive
+        self._changed, self._failed = changed, failed
+        self._avoid_until: dict[str, float] = {}
         self._ca_file, self._mark = ca_file, mark
         self._links: dict[str, _Link] = {}
         self._homes: dict[bytes, str] = {}
@@ -48,6 +60,18 @@ class Relays:
         """Key-exchange group that the home relay's link negotiated, where it can be told."""
         client = self._usable(self.home)
         return client.tls_group if client else None
+
+    def avoided(self) -> set[str]:
+        """Regions that failed a short while ago."""
+        now = asyncio.get_running_loop().time()
+        return {code for code, until in self._avoid_until.items() if until > now}
+
+    def network_changed(self, addresses: Iterable[str]) -> None:
+        """Our addresses are these now: links that came from another one, or are down, are dialled anew."""
+        own = set(addresses)
+        for link in self._links.values():
+            if not link.client.connected or link.client.local_host not in own:
+                link.client.redial()
 
     def use(self, regions: Iterable[RelayRegion], home: str | None, homes: dict[bytes, str | None]) -> None:
         """Make links fit: homes is the home region of each peer by disco key."""
@@ -77,16 +101,27 @@ class Relays:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
+    def _judge(self, code: str) -> None:
+        """Whether a region that was given time has failed."""
+        if code in self._links and self._usable(code) is None and code not in self.avoided():
+            self._avoid_until[code] = asyncio.get_running_loop().time() + AVOID_SECONDS
+            self._failed()
+
     def _usable(self, code: str | None) -> RelayClient | None:
         link = self._links.get(code) if code else None
         return link.client if link and link.client.connected else None
 
     def _open(self, region: RelayRegion) -> _Link:
+        loop = asyncio.get_running_loop()
+        loop.call_later(OPENING_SECONDS, self._judge, region.region_code)
+
         def state(connected: bool, reason: str | None) -> None:
             if connected:
                 logger.info("relay %s connected", region.region_code)
+                self._avoid_until.pop(region.region_code, None)
             else:
                 logger.warning("relay %s lost: %s", region.region_code, reason)
+                loop.call_later(DOWN_SECONDS, self._judge, region.region_code)
             self._changed()
 
         client = RelayClient(

@@ -4,6 +4,7 @@ The callbacks run on the event loop and must not block.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -60,6 +61,16 @@ class RelayClient:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_3
         self._session: _Session | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
+        self._hurry = asyncio.Event()
+
+    @property
+    def local_host(self) -> str | None:
+        """The address of ours that the link uses, or None without a link."""
+        session = self._session
+        if session is None or session.transport is None:
+            return None
+        name = session.transport.underlying_transport.get_extra_info("sockname")
+        return str(name[0]) if name else None
 
     @property
     def connected(self) -> bool:
@@ -88,15 +99,35 @@ class RelayClient:
         """Keep the link up until cancelled."""
         try:
             while True:
-                reason = await self._connect_once()
+                self._hurry.clear()
+                reason = await self._attempt()
                 self._on_state(False, reason)
                 pause = self._retry_seconds * random.uniform(0.5, 1.5)  # noqa: S311 jitter
                 self._retry_seconds = min(self._retry_seconds * 2, LAST_RETRY_SECONDS)
-                await asyncio.sleep(pause)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._hurry.wait()
         finally:
             if self._session is not None:
                 self._session.close()
                 self._session = None
+
+    def redial(self) -> None:
+        """The network under the link is another one: connect anew at once."""
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._hurry.set()
+
+    async def _attempt(self) -> str:
+        """One connection, given up when it must be dialled anew."""
+        connection = asyncio.create_task(self._connect_once())
+        hurry = asyncio.create_task(self._hurry.wait())
+        try:
+            await asyncio.wait((connection, hurry), return_when=asyncio.FIRST_COMPLETED)
+            return await connection if connection.done() else "the network changed"
+        finally:
+            for task in (connection, hurry):
+                task.cancel()
+            await asyncio.gather(connection, hurry, return_exceptions=True)
 
     async def _connect_once(self) -> str:
         """One connection from dial to end; returns why it ended."""
@@ -230,7 +261,7 @@ class _Session(picows.WSListener):
     def close(self) -> None:
         """Drop the socket."""
         if self.transport is not None:
-            self.transport.disconnect()
+            self.transport.disconnect(graceful=False)
 
     async def first(self, *events: asyncio.Event) -> None:
         """Wait until one of the events is set."""

@@ -81,6 +81,8 @@ class PeerPath:
         self.direct: Endpoint | None = None
         self.moved_at = -math.inf
         self.busy = False
+        # Whether people want it on the relay, to see what the direct path does.
+        self.held = False
         # Whether the peer was heard by relay: only then it is known to listen there.
         self.relay_heard = False
         self.candidates: dict[Endpoint, Candidate] = {}
@@ -100,6 +102,7 @@ class PeerPath:
         self._pinging_since = -math.inf
         self._called_at = -math.inf
         self._call_sent_at = -math.inf
+        self._doubted_at = -math.inf
 
     @property
     def rtt(self) -> float | None:
@@ -146,6 +149,19 @@ class PeerPath:
         """Look for a direct path now, and ask the peer to."""
         if self.state is not PathState.DIRECT:
             self._begin(now)
+
+    def hold(self, held: bool, now: float) -> None:
+        """Stay on the relay from now on, or look for a direct path again."""
+        if held == self.held:
+            return
+        self.held = held
+        if not held:
+            self._begin(now)
+        elif self.state is PathState.DIRECT:
+            self._fall_back(now)
+        if held:
+            self.state = PathState.RELAY
+            self._next_ping = self._next_burst = math.inf
 
     def link_changed(self, now: float) -> None:
         """Our own network is another one: nothing that was proven holds any more."""
@@ -199,6 +215,10 @@ class PeerPath:
             self._learn(endpoint, learned=True)
         if answer:
             self._call(now)
+        if self.state is PathState.DIRECT and now - self._doubted_at >= BURST_SECONDS:
+            # A peer that calls has lost the path, or never had it: it may be at another address now.
+            self._doubted_at, self._retry_seconds = now, FIRST_RETRY_SECONDS
+            self._ask_all(now)
         if self.state is not PathState.DIRECT and now - self._called_at >= CALL_PAUSE_SECONDS:
             self._called_at = now
             self._begin(now, call=False)
@@ -252,11 +272,27 @@ class PeerPath:
                 if endpoint != self.direct:
                     self._ping(endpoint, now)
         if now >= self._next_ping:
+            if self._doubtful and now - self._doubted_at < BURST_SECONDS:
+                self._ask_all(now)
+                return
             self._ping(self.direct, now)
             self._next_ping = now + self._heartbeat
 
+    @property
+    def _doubtful(self) -> bool:
+        """Whether the direct path has not answered since the peer called."""
+        return self.direct is not None and self.candidates[self.direct].pong_at < self._doubted_at
+
+    def _ask_all(self, now: float) -> None:
+        for endpoint in self.candidates:
+            self._ping(endpoint, now)
+        self._next_ping = now + self._retry_seconds
+        self._retry_seconds *= 2
+
     def _begin(self, now: float, *, call: bool = True) -> None:
         """Start a burst, and ask the peer by relay to start one too."""
+        if self.held:
+            return
         quiet = now - self._burst_started
         if quiet < BURST_SECONDS and self.state is PathState.PROBING:
             self._retry_seconds = FIRST_RETRY_SECONDS
@@ -302,9 +338,9 @@ class PeerPath:
         """Move to endpoint if both directions are fresh and it is the better one."""
         candidate = self.candidates[endpoint]
         both = min(candidate.pong_at, candidate.peer_ping_at)
-        if endpoint == self.direct or now - both > PEER_PING_SECONDS:
+        if self.held or endpoint == self.direct or now - both > PEER_PING_SECONDS:
             return
-        if self.direct is not None:
+        if self.direct is not None and not self._doubtful:
             present = self.candidates[self.direct].rtt
             if candidate.rtt > present * BETTER_RATIO or present - candidate.rtt < BETTER_SECONDS:
                 return

@@ -82,8 +82,8 @@ class PskSession:
             return False
         if self.state is PskState.VERIFIED and not self._start_over:
             return False
-        # Without the peer an installed key cannot prove itself, and needs no replacement.
-        return now >= self._next_offer and (peer_online or self.state is PskState.PENDING)
+        # Without the peer an offer waits in vain, and an installed key cannot prove itself.
+        return now >= self._next_offer and peer_online
 
     def offer_sent(self, offered: Offered, now: float) -> None:
         """The control plane holds our offer."""

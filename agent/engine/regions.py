@@ -1,6 +1,6 @@
 """Which relay region is home: the quickest, but not today this one and tomorrow that one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 BETTER_RATIO = 0.8
 BETTER_MS = 10.0
@@ -15,8 +15,16 @@ class HomeRegion:
         self._rival: str | None = None
         self._wins = 0
 
-    def survey(self, latencies_ms: Mapping[str, float], priorities: Mapping[str, int]) -> str | None:
-        """The home after a survey; priorities name the known regions, lower is preferred at a tie."""
+    def survey(
+        self, latencies_ms: Mapping[str, float], priorities: Mapping[str, int], avoid: Collection[str] = ()
+    ) -> str | None:
+        """The home after a survey; priorities name the known regions, lower is preferred at a tie.
+
+        avoid: regions whose relay failed; they serve only when there is no other.
+        """
+        good = {code: priority for code, priority in priorities.items() if code not in avoid}
+        priorities = good or priorities
+        latencies_ms = {code: each for code, each in latencies_ms.items() if code in priorities}
         if self.code not in priorities:
             self.code = None
         if not latencies_ms:

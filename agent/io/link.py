@@ -13,7 +13,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -102,6 +102,7 @@ class AgentLink:
         self._beat = asyncio.Event()
         self._parts: list[str] = []
         self._pause = FIRST_RETRY_SECONDS
+        self._hurry = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -111,6 +112,13 @@ class AgentLink:
     def heartbeat_now(self) -> None:
         """Something that heartbeats carry has changed."""
         self._beat.set()
+
+    def network_changed(self, addresses: Iterable[str]) -> None:
+        """Our addresses are these now: a link from another one is given up, and dialled anew at once."""
+        self._pause = FIRST_RETRY_SECONDS
+        self._hurry.set()
+        if self._socket is not None and self._socket.local_address[0] not in set(addresses):
+            self._socket.transport.abort()
 
     async def send(self, kind: FromAgent, /, **body: Any) -> bool:
         """One message; False when the link is down."""
@@ -125,6 +133,7 @@ class AgentLink:
     async def run(self) -> None:
         """Keep the link up until cancelled."""
         while True:
+            self._hurry.clear()
             limit, reason = await self._connect_once()
             was_up, self._socket = self.connected, None
             self._accepted.clear()
@@ -132,7 +141,9 @@ class AgentLink:
                 self._pause = FIRST_RETRY_SECONDS
             self._events.on_link(False, reason)
             logger.info("control plane link is down: %s", reason)
-            await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311 jitter
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause * random.uniform(0.5, 1.0)):  # noqa: S311 jitter
+                    await self._hurry.wait()
             self._pause = min(self._pause * 2, limit)
 
     async def _connect_once(self) -> tuple[float, str]:

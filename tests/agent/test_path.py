@@ -280,3 +280,48 @@ def test_no_order_of_events_breaks_a_path(events):
         pings += [each.message.txid for each in sent if isinstance(each.message, Ping)]
         assert (path.state is PathState.DIRECT) == (path.direct is not None)
         assert path.direct is None or path.direct in path.candidates
+
+
+def test_a_peer_that_calls_from_another_address_is_followed_at_once():
+    world = World(delay=0.02)
+    world.start()
+    world.run(1.0)
+    world.addresses["a"] = STRANGER
+    world.ends["a"].set_own_endpoints([STRANGER], world.now)
+    world.ends["a"].link_changed(world.now)
+    world.run(0.5)
+    assert (world.ends["a"].direct, world.ends["b"].direct) == (B, STRANGER)
+
+
+def test_a_call_does_not_move_a_path_that_answers():
+    world = World(delay=0.02)
+    world.start()
+    world.run(1.0)
+    world.moves.clear()
+    world.ends["b"].receive_call(CallMeMaybe((A, STRANGER)), world.now)
+    world.run(3.0)
+    assert world.moves == []
+
+
+def test_a_call_to_a_peer_that_did_not_listen_yet_is_made_up_for():
+    world = World(relay=False)
+    world.open = False
+    world.start()
+    world.run(0.5)
+    world.relay = True
+    world.ends["b"].probe(world.now)
+    world.run(0.5)
+    assert world.ends["a"].relay_heard
+    assert world.ends["b"].relay_heard
+
+
+def test_a_held_path_stays_on_the_relay_until_it_is_let_go():
+    world = World(delay=0.02)
+    world.start()
+    world.run(1.0)
+    world.ends["a"].hold(True, world.now)
+    world.run(20.0)
+    assert world.ends["a"].direct is None
+    world.ends["a"].hold(False, world.now)
+    world.run(1.0)
+    assert world.ends["a"].direct == B

@@ -111,3 +111,12 @@ def test_nothing_is_lost_before_anything_was_sent():
     starter = Starter(initiator=True)
     starter.agreed(0.0)
     assert not starter.lost(50.0, NEVER)
+
+
+def test_a_region_that_failed_is_home_only_when_there_is_no_other():
+    home, known = HomeRegion("a"), {"a": 10, "b": 20}
+    assert home.survey({"a": 1.0, "b": 80.0}, known, avoid={"a"}) == "b"
+    assert home.survey({"a": 1.0}, known, avoid={"a"}) == "b"
+    assert home.survey({"a": 1.0, "b": 80.0}, known) == "b"
+    assert home.survey({"a": 1.0, "b": 80.0}, known) == "a"
+    assert home.survey({}, known, avoid={"a", "b"}) == "a"

@@ -195,6 +195,12 @@ class Lab:
             router.nft(more)
         return host
 
+    def second_line(self, host: Host, router: Router, interface: str) -> str:
+        """Another interface of a host, behind another router and down; the gateway's address there."""
+        self._attach(host.namespace, interface, router)
+        host.run("ip", "link", "set", interface, "down")
+        return str(router.inside[-1][1])
+
     def close(self) -> None:
         """End every process and remove every namespace; safe to call twice."""
         if os.getpid() != self._owner:
@@ -260,7 +266,7 @@ class Lab:
         self._ip("-n", router.namespace, "link", "set", lan, "up")
         self._ip("-n", namespace, "addr", "add", f"{inside[10]}/24", "dev", interface)
         self._ip("-n", namespace, "link", "set", interface, "up")
-        self._ip("-n", namespace, "route", "add", "default", "via", str(inside[1]))
+        self._ip("-n", namespace, "route", "replace", "default", "via", str(inside[1]))
         return str(inside[10])
 
     def _link(self, namespace: str, interface: str, other: str, other_interface: str) -> None:

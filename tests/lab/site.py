@@ -20,7 +20,7 @@ from tests.lab.net import Host, Lab, LabError
 from tests.lab.pki import Authority
 
 ROOT = Path(__file__).resolve().parents[2]
-REGION = "lab1"
+REGION, OTHER_REGION = "lab1", "lab2"
 CONTROL_PORT = 443
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -62,35 +62,42 @@ class Account:
 
 
 class Site:
-    """Control plane on one public host, relay and STUN on another.
+    """Control plane on one public host, relay and STUN of each region on another.
 
     The console listens on 127.0.0.1 of the caller's own namespace: the listening socket is made
     there and handed to the process inside the lab.
     """
 
-    def __init__(self, lab: Lab, directory: Path, *, console_port: int = 0) -> None:
+    def __init__(
+        self, lab: Lab, directory: Path, *, console_port: int = 0, regions: tuple[str, ...] = (REGION,)
+    ) -> None:
         self.lab, self.directory = lab, directory
         self.control, self.relay = (lab.public_host(name, ipv6=True) for name in ("control", "relay"))
+        more = {region: lab.public_host(f"relay-{region}", ipv6=True) for region in regions[1:]}
+        self.relays = {regions[0]: self.relay, **more}
         self._listener = socket.create_server(("127.0.0.1", console_port))
         self.console_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.control_url = f"https://{self.control.address}"
         self.authority = Authority(directory / "pki")
         self._certificate = self.authority.issue("control.lab", *_addresses(self.control))
         self._control_process: subprocess.Popen[bytes] | None = None
-        self._relay_process: subprocess.Popen[bytes] | None = None
+        self._relay_processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: list[IO[bytes]] = []
 
     def prepare(self) -> None:
         """Make the database and name the lab's relay region."""
         regions = self.directory / "regions.json"
-        region = {
-            "region_code": REGION,
-            "region_name": "Lab",
-            "hostname": "relay.lab",
-            "ipv4": self.relay.address,
-            "ipv6": self.relay.address6,
-        }
-        regions.write_text(json.dumps([region]))
+        entries = [
+            {
+                "region_code": region,
+                "region_name": f"Lab {region}",
+                "hostname": f"{region}.relay.lab",
+                "ipv4": host.address,
+                "ipv6": host.address6,
+            }
+            for region, host in self.relays.items()
+        ]
+        regions.write_text(json.dumps(entries))
         result = subprocess.run(
             [sys.executable, "-c", PREPARE, str(regions)],
             cwd=ROOT,
@@ -122,26 +129,27 @@ class Site:
         """Stop it as an operator would; tunnels must not notice."""
         _stop(self._control_process)
 
-    def start_relay(self) -> None:
-        """Start relay and STUN and wait until the relay answers its probe."""
-        certificate, key = self.authority.issue("relay.lab", *_addresses(self.relay))
-        self._relay_process = self.relay.spawn(
+    def start_relay(self, region: str = REGION) -> None:
+        """Start relay and STUN of a region and wait until the relay listens."""
+        host = self.relays[region]
+        certificate, key = self.authority.issue(f"{region}.relay.lab", *_addresses(host))
+        self._relay_processes[region] = host.spawn(
             [sys.executable, "-m", "relay"],
-            log=self._log("relay"),
+            log=self._log(host.name),
             env={
                 "PYTHONPATH": str(ROOT),
-                "QZRELAY_REGION": REGION,
+                "QZRELAY_REGION": region,
                 "QZRELAY_CERTIFICATE": str(certificate),
                 "QZRELAY_PRIVATE_KEY": str(key),
                 "QZRELAY_JWKS": f"{self.control_url}/.well-known/jwks.json",
                 "QZRELAY_CA_FILE": str(self.authority.ca_file),
             },
         )
-        wait_until(lambda: ":443 " in self.relay.run("ss", "-Hltn"), "a listening relay", START_SECONDS)
+        wait_until(lambda: ":443 " in host.run("ss", "-Hltn"), "a listening relay", START_SECONDS)
 
-    def stop_relay(self) -> None:
-        """Stop the relay; clients are told to come back."""
-        _stop(self._relay_process)
+    def stop_relay(self, region: str = REGION, signal: int = 15) -> None:
+        """Stop the relay; clients are told to come back, unless it is killed."""
+        _stop(self._relay_processes.get(region), signal)
 
     def request(self, method: str, path: str, *, token: str = "", **options: Any) -> Any:
         """Call the API and return `data`; LabError carries code and message of a refusal."""
@@ -267,18 +275,20 @@ def site(
     console_port: int = 0,
     progress: Progress = lambda text: None,
     link: Link | None = None,
+    regions: tuple[str, ...] = (REGION,),
 ) -> Iterator[Site]:
     """A running control plane and relay in a lab that ends with the block."""
     directory.mkdir(parents=True, exist_ok=True)
     with Lab(link) as lab:
-        instance = Site(lab, directory, console_port=console_port)
+        instance = Site(lab, directory, console_port=console_port, regions=regions)
         try:
             progress("preparing the database")
             instance.prepare()
             progress("starting the control plane and its worker")
             instance.start_control()
             progress("starting relay and STUN")
-            instance.start_relay()
+            for region in regions:
+                instance.start_relay(region)
             yield instance
         finally:
             lab.close()

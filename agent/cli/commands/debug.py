@@ -71,6 +71,21 @@ def derp(context: Context, as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("peer")
+@click.option("--relay/--auto", "held", required=True, help="Stay on the relay, or choose the path again.")
+@json_option
+@click.pass_obj
+def path(context: Context, peer: str, held: bool, as_json: bool) -> None:
+    """Keep PEER on the relay until --auto or a restart, to see whether a direct path is at fault."""
+    context.machine()
+    found = context.ask("path", machine_id=context.find_peer(peer)["id"], held=held)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"{plain(peer)} {'stays on the relay' if held else 'may go direct'}")
+
+
+@command.command()
 @json_option
 @click.pass_obj
 def metrics(context: Context, as_json: bool) -> None:
