@@ -14,13 +14,13 @@ ALL_NETWORKS = ("0.0.0.0/0", "::/0")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def parse_routes(routes: Any) -> list[str]:
+def parse_routes(routes: Any, *, field: str = "routes") -> list[str]:
     """Aligned networks in their usual form, sorted, without duplicates; raises InvalidInput."""
     if not isinstance(routes, list):
-        raise InvalidInput("routes must be an array", field="routes")
+        raise InvalidInput(f"{field} must be an array", field=field)
     if len(routes) > MAX_ROUTES:
-        raise InvalidInput(f"routes: at most {MAX_ROUTES}", field="routes")
-    return in_order({_network(route) for route in routes})
+        raise InvalidInput(f"{field}: at most {MAX_ROUTES}", field=field)
+    return in_order({_network(route, field) for route in routes})
 
 
 def in_order(networks: Iterable[Network]) -> list[str]:
@@ -33,18 +33,18 @@ def pending(machine: Machine) -> list[str]:
     return [route for route in machine.advertised_routes if route not in machine.approved_routes]
 
 
-def _network(route: Any) -> Network:
+def _network(route: Any, field: str) -> Network:
     try:
         network = ipaddress.ip_network(route if isinstance(route, str) else "")
     except ValueError:
         shown = route if isinstance(route, str) else type(route).__name__
         raise InvalidInput(
-            f"routes: {shown!r} is not an aligned network, such as 192.168.1.0/24", field="routes"
+            f"{field}: {shown!r} is not an aligned network, such as 192.168.1.0/24", field=field
         ) from None
     if str(network) in ALL_NETWORKS:
-        raise InvalidInput(f"routes: {network} is offered as an exit node", field="routes")
+        raise InvalidInput(f"{field}: {network} is offered as an exit node", field=field)
     if network.is_loopback or network.is_multicast or network.is_link_local:
-        raise InvalidInput(f"routes: {network} cannot be routed", field="routes")
+        raise InvalidInput(f"{field}: {network} cannot be routed", field=field)
     if network.version == 4 and network.overlaps(ipaddress.IPv4Network(TAILNET_CIDR)):
-        raise InvalidInput(f"routes: {network} overlaps the tailnet {TAILNET_CIDR}", field="routes")
+        raise InvalidInput(f"{field}: {network} overlaps the tailnet {TAILNET_CIDR}", field=field)
     return network

@@ -12,12 +12,13 @@ from apps.core.api.views import Call, CallView, Operation
 from apps.core.errors import ApiError, InvalidInput, MissingFields, NotFound
 from apps.core.ratelimit import Limit
 from apps.machines import attempts
-from apps.machines.api.fields import tag_list
+from apps.machines.api.fields import Flag, tag_list
 from apps.machines.errors import InvalidKey
 from apps.machines.keys import KeyBundle
 from apps.machines.models import OSES, Machine
 from apps.machines.names import magicdns_name, parse_name, parse_tags
 from apps.machines.netmap import visible_peers
+from apps.machines.routes import parse_routes
 from apps.machines.services import enrolment
 from apps.machines.snapshots import feed_of
 from apps.machines.tokens import MACHINE_TOKEN_SECONDS, machine_token
@@ -53,6 +54,9 @@ class MachineInput(serializers.Serializer):
 
 class RegisterInput(MachineInput):
     auth_key = serializers.CharField(max_length=200, required=False)
+    # Networks are judged by `parse_routes`, whose messages say more.
+    advertise_routes = serializers.JSONField(required=False, allow_null=True)
+    advertise_exit_node = Flag(required=False, allow_null=True)
 
 
 class SetupInput(MachineInput):
@@ -149,6 +153,7 @@ def _candidate(values: Mapping[str, Any], previous: enrolment.Previous | None) -
     os_name = values["os"].lower().replace("darwin", "macos")
     tags = parse_tags(values.get("tags") or [])
     keys.check()
+    routes = values.get("advertise_routes")
     return enrolment.Candidate(
         name=name,
         os=os_name if os_name in OSES else "unknown",
@@ -157,6 +162,8 @@ def _candidate(values: Mapping[str, Any], previous: enrolment.Previous | None) -
         os_version=values.get("os_version"),
         tags=tags,
         previous=previous,
+        routes=None if routes is None else parse_routes(routes, field="advertise_routes"),
+        exit_node=values.get("advertise_exit_node"),
     )
 
 

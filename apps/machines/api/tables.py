@@ -12,8 +12,10 @@ from apps.machines import presence
 from apps.machines.api.fields import Flag, FlagsInput, tag_list
 from apps.machines.models import FLAGS, KeyExchange, Machine
 from apps.machines.names import magicdns_name
-from apps.machines.services import edits, moves
+from apps.machines.services import edits, moves, routing
 from apps.machines.services.removal import delete_machine
+
+EDITED = ("name", "tags", "advertised_routes")
 
 
 class MachineWrite(FlagsInput):
@@ -22,6 +24,9 @@ class MachineWrite(FlagsInput):
     name = serializers.CharField(max_length=2000, allow_blank=True, trim_whitespace=False, required=False)
     tags = tag_list(required=False)
     key_expiry_disabled = Flag(required=False)
+    advertised_routes = serializers.JSONField(required=False)
+    approved_routes = serializers.JSONField(required=False)
+    exit_node_approved = Flag(required=False)
 
 
 class MachinesTable(TableView):
@@ -38,11 +43,8 @@ class MachinesTable(TableView):
         *(Column(name) for name in ("derp_latencies", "client_connectivity", "created_at", "updated_at")),
         Column("magicdns_name", source="name", filterable=False),
         Column("name", write="M"),
-        Column("tags", write="A"),
-        Column("key_expiry_disabled", write="A"),
-        Column("advertised_routes"),
-        Column("approved_routes"),
-        Column("exit_node_approved"),
+        *(Column(name, write="A") for name in ("tags", "key_expiry_disabled", "advertised_routes")),
+        *(Column(name, write="A") for name in ("approved_routes", "exit_node_approved")),
         *(Column(name, write="M") for name in FLAGS),
     )
     default_order = ("name",)
@@ -65,11 +67,16 @@ class MachinesTable(TableView):
         same = {"org": call.org, "actor": call.actor, "machine_id": row.pk}
         if "key_expiry_disabled" in values:
             moves.set_key_expiry(**same, disabled=values["key_expiry_disabled"])
-        edit = {name: values[name] for name in ("name", "tags") if name in values}
+        edit = {name: values[name] for name in EDITED if name in values}
         if flags := {name: values[name] for name in FLAGS if name in values}:
             edit["flags"] = flags
         if edit:
             edits.update_machine(**same, **edit)
+        if "approved_routes" in values:
+            routing.set_approved_routes(**same, routes=values["approved_routes"])
+        if values.get("exit_node_approved", row.exit_node_approved) != row.exit_node_approved:
+            decide = routing.approve_exit_node if values["exit_node_approved"] else routing.reject_exit_node
+            decide(**same)
 
     def delete_row(self, call: Call, row: Machine, *, force: bool) -> None:
         delete_machine(org=call.org, actor=call.actor, machine_id=row.pk)

@@ -47,7 +47,10 @@ class Previous:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a machine says of itself; name is a DNS label and tags are parsed."""
+    """What a machine says of itself; name is a DNS label, tags and routes are parsed.
+
+    routes, exit_node: what it offers to carry; None leaves the offers of a known machine as they are.
+    """
 
     name: str
     os: str
@@ -56,6 +59,8 @@ class Candidate:
     os_version: str | None = None
     tags: Sequence[str] = field(default_factory=tuple)
     previous: Previous | None = None
+    routes: Sequence[str] | None = None
+    exit_node: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -160,8 +165,8 @@ def _admit(
     address = take_address(org)
     name = _free_name(org, candidate.name)
     now = timezone.now()
-    approval_required = OrgSettings.objects.for_org(org).get().approval_required
-    approved = not approval_required or (key is not None and key.pre_approved)
+    settings = OrgSettings.objects.for_org(org).get()
+    approved = not settings.approval_required or (key is not None and key.pre_approved)
     machine = Machine(
         org=org,
         name=name,
@@ -175,6 +180,7 @@ def _admit(
         last_seen=now,
     )
     _take_keys(machine, candidate, node_key)
+    _take_offers(machine, candidate, settings)
     presence.heard(machine.pk)
     settle(machine)
     machine.save(force_insert=True)
@@ -188,6 +194,7 @@ def _return(machine: Machine, candidate: Candidate, actor: Actor, *, auth_key_id
     """New keys for a known machine: id, address, name, tags and every restriction stay."""
     node_key, old_hash = new_secret(NODE_KEY_PREFIX), machine.node_key_hash
     _take_keys(machine, candidate, node_key)
+    _take_offers(machine, candidate, OrgSettings.objects.for_org(machine.org_id).get())
     machine.auth_key_id = auth_key_id
     machine.last_seen = timezone.now()
     presence.heard(machine.pk)
@@ -212,6 +219,18 @@ def _take_keys(machine: Machine, candidate: Candidate, node_key: str) -> None:
     machine.node_key_pending = False
     # Where the machine was reachable under its old keys says nothing of now.
     machine.endpoints = []
+
+
+def _take_offers(machine: Machine, candidate: Candidate, settings: OrgSettings) -> None:
+    """What of it was approved stays approved; what the organisation does not allow is not taken up."""
+    if candidate.routes is not None:
+        machine.advertised_routes = list(candidate.routes) if settings.allow_subnet_routing else []
+        machine.approved_routes = [
+            route for route in machine.approved_routes if route in machine.advertised_routes
+        ]
+    if candidate.exit_node is not None:
+        machine.advertise_exit_node = candidate.exit_node and settings.allow_exit_nodes
+        machine.exit_node_approved = machine.exit_node_approved and machine.advertise_exit_node
 
 
 def _free_name(org: Organization, label: str) -> str:

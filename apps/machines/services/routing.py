@@ -63,6 +63,22 @@ def reject_routes(*, org: Any, actor: Actor, machine_id: Any, routes: Sequence[s
         return _save_routes(machine, *kept, actor=actor, action="machine.routes_rejected")
 
 
+def set_approved_routes(*, org: Any, actor: Actor, machine_id: Any, routes: Any) -> Machine:
+    """Let a machine carry exactly these of its networks; the others wait again.
+
+    Raises InvalidInput for one it does not offer, Forbidden, NotFound.
+    """
+    with transaction.atomic():
+        machine = machine_in(org, machine_id)
+        wanted = _offered(machine, parse_routes(routes, field="approved_routes"))
+        grown = not set(wanted) <= set(machine.approved_routes)
+        if grown and not OrgSettings.objects.for_org(org).get().allow_subnet_routing:
+            raise Forbidden("Subnet routing is disabled for this organization")
+        approved = [route for route in machine.advertised_routes if route in wanted]
+        action = "machine.routes_approved" if grown else "machine.routes_rejected"
+        return _save_routes(machine, machine.advertised_routes, approved, actor=actor, action=action)
+
+
 def approve_exit_node(*, org: Any, actor: Actor, machine_id: Any) -> Machine:
     """Let a machine that offers it carry others' traffic; raises Forbidden, InvalidState, NotFound."""
     with transaction.atomic():

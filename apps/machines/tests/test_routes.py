@@ -4,7 +4,7 @@ import pytest
 
 from apps.audit.models import AuditLog
 from apps.machines.models import Machine
-from apps.machines.tests.agents import Keys, admin, auth_key, code, enrol
+from apps.machines.tests.agents import Keys, admin, auth_key, code, enrol, register
 from wire.netmap import Netmap
 
 LAN, OTHER = "192.168.7.0/24", "2001:db8:7::/48"
@@ -167,3 +167,56 @@ def test_update_offers_routes_with_the_rest_or_not_at_all(cast, pair):
     assert Machine.all_orgs.get(pk=router.id).name == "router"
     assert data(admin(cast.alice, "update", router, name="gate", advertised_routes=[LAN]))["name"] == "gate"
     assert Machine.all_orgs.get(pk=router.id).advertised_routes == [LAN]
+
+
+def test_the_table_decides_like_the_actions(cast, pair):
+    router, laptop = pair
+
+    def patch(person, **values):
+        body = {"org_id": str(cast.org_a.pk), "_filters": {"id": router.id}, **values}
+        return person.client.call("/api/db/machines", body, method="PATCH")
+
+    for values in ({"approved_routes": [LAN]}, {"advertised_routes": [LAN]}, {"exit_node_approved": True}):
+        assert code(patch(cast.bob, **values)) == (403, "FIELD_NOT_WRITABLE")
+    assert code(patch(cast.alice, approved_routes=[LAN])) == (400, "INVALID_INPUT")
+    assert code(patch(cast.alice, exit_node_approved=True)) == (403, "FORBIDDEN")
+    data(patch(cast.alice, advertised_routes=[LAN, OTHER], approved_routes=[OTHER]))
+    assert map_of(laptop).peers[router.id].routes == (OTHER,)
+    data(patch(cast.alice, approved_routes=[]))
+    assert map_of(laptop).peers[router.id].routes == ()
+    assert Machine.all_orgs.get(pk=router.id).advertised_routes == [LAN, OTHER]
+    switch(cast, allow_subnet_routing=False, allow_exit_nodes=True)
+    assert code(patch(cast.alice, approved_routes=[LAN])) == (403, "FORBIDDEN")
+    data(own(router, "update_flags", advertise_exit_node=True))
+    data(patch(cast.alice, exit_node_approved=True))
+    assert map_of(laptop).peers[router.id].exit_node
+    data(patch(cast.alice, exit_node_approved=False))
+    assert not map_of(laptop).peers[router.id].exit_node
+
+
+def test_offers_made_at_enrolment_wait_for_approval(cast):
+    key = auth_key(cast.alice, cast.org_a, reusable=True)["key"]
+    refused = register(key, advertise_routes=["10.0.0.1/8"])
+    assert (code(refused), refused.json()["error"]["field"]) == ((400, "INVALID_INPUT"), "advertise_routes")
+    # Exit nodes are not allowed yet: the machine joins, its offer is not taken up.
+    router = enrol(key, "router", advertise_routes=[LAN], advertise_exit_node=True)
+    own_view = map_of(router).self_node
+    assert (own_view.advertised_routes, own_view.approved_routes) == ((LAN,), ())
+    assert not Machine.all_orgs.get(pk=router.id).advertise_exit_node
+    switch(cast, allow_exit_nodes=True)
+    data(admin(cast.alice, "approve_routes", router))
+
+    def again(**values):
+        previous = {"machine_id": router.id, "proof": again.node_key}
+        again.node_key = data(register(key, keys=router.keys, previous=previous, **values))["node_key"]
+        return Machine.all_orgs.get(pk=router.id)
+
+    again.node_key = router.node_key
+    returned = again(advertise_exit_node=True)
+    assert (returned.approved_routes, returned.advertise_exit_node) == ([LAN], True)
+    assert not returned.exit_node_approved
+    data(admin(cast.alice, "approve_exit_node", router))
+    assert again().exit_node_approved
+    returned = again(advertise_routes=[OTHER], advertise_exit_node=False)
+    assert (returned.advertised_routes, returned.approved_routes) == ([OTHER], [])
+    assert not returned.exit_node_approved
