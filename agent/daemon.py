@@ -24,7 +24,6 @@ from agent.io.control import ControlClient, tls_context
 from agent.io.ipc import IpcServer
 from agent.io.journal import Journal
 from agent.io.link import AgentLink
-from agent.io.port import SharedPort
 from agent.io.stun import StunClient
 from agent.keys import MachineKeys
 from agent.latency import measure_relayed
@@ -32,10 +31,11 @@ from agent.membership import Membership
 from agent.network import Network
 from agent.platform import Platform
 from agent.portmap.client import PortMapper
+from agent.ports import Ports
 from agent.relays import Relays
 from agent.settings import Settings
 from agent.state import Config, MachineState, Store
-from agent.tunnel import MARK, free_port, open_tunnel
+from agent.tunnel import MARK, open_tunnel
 from wire.binary import Endpoint, WireError, encode_key
 from wire.control import FromAgent
 from wire.disco import is_disco
@@ -131,12 +131,14 @@ class Daemon:
         tls = tls_context(self.settings.ca_file)
         self._client = ControlClient(self.api_url, ca_file=self.settings.ca_file, mark=MARK)
         stack.push_async_callback(self._client.close)
-        self._udp_port = free_port()
+        self.ports = Ports(self.settings)
         stack.callback(Guardian(self.store.directory).close)
         stack.callback(lambda: self.journal.replay(crashed=self._failed))
         self._open_tunnel()
         stack.callback(lambda: self.wireguard.close())
-        self._port = SharedPort(self._udp_port, mark=MARK, receive=self._packet)
+        self._port = self.ports.open(
+            receive=self._packet, data=lambda *packets: self.network.receive_data(*packets)
+        )
         stack.callback(self._port.close)
         self._stun = StunClient(self._port.send)
         self.relays = Relays(
@@ -153,6 +155,7 @@ class Daemon:
             keys=self.keys,
             wireguard=self.wireguard,
             port=self._port,
+            wireguard_port=self.ports.wireguard,
             send_relayed=self.relays.send,
             psk_seconds=self.settings.psk_seconds,
         )
@@ -168,11 +171,11 @@ class Daemon:
         self._port.start()
         self.network.proxy.start()
         self.portmap = PortMapper(
-            port=self._udp_port, mark=MARK, changed=lambda: self.discovery.port_mapped()
+            port=self.ports.number, mark=MARK, changed=lambda: self.discovery.port_mapped()
         )
         self.discovery = Discovery(
             stun=self._stun,
-            port=self._udp_port,
+            port=self.ports.number,
             local_addresses=self._local_addresses,
             regions=lambda: self.regions,
             proven=self._all_direct,
@@ -209,7 +212,7 @@ class Daemon:
             keys=self.keys,
             machine=self.machine,
             interface=self.settings.interface,
-            port=self._udp_port,
+            port=self.ports.wireguard,
         )
 
     async def _work(self) -> None:

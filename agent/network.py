@@ -14,6 +14,7 @@ from agent.engine.path import PeerPath
 from agent.engine.psk import PskState
 from agent.engine.start import Starter
 from agent.engine.timers import Timers
+from agent.io.owned import OwnedPort
 from agent.io.port import SharedPort
 from agent.io.relay import RelayProxy
 from agent.io.wireguard import PeerChange, WireGuard
@@ -37,7 +38,11 @@ UNHEARD_SECONDS = 2.0
 
 
 class Network:
-    """Peers by machine id. Times are monotonic seconds."""
+    """Peers by machine id. Times are monotonic seconds.
+
+    On a shared port WireGuard itself sends to the peer or to the relay proxy; on an owned one it
+    listens on wireguard_port and sends everything to the proxy, which knows the path.
+    """
 
     def __init__(
         self,
@@ -45,7 +50,8 @@ class Network:
         store: Store,
         keys: MachineKeys,
         wireguard: WireGuard,
-        port: SharedPort,
+        port: SharedPort | OwnedPort,
+        wireguard_port: int | None = None,
         send_relayed: Callable[[bytes, int, bytes], bool],
         random_bytes: Callable[[int], bytes] = os.urandom,
         psk_seconds: float = PSK_RENEWAL_SECONDS,
@@ -53,10 +59,11 @@ class Network:
         self._store, self._keys, self.wireguard, self._port = store, keys, wireguard, port
         self._send_relayed, self._random_bytes = send_relayed, random_bytes
         self._sealer = Sealer(keys.disco, random_bytes)
+        self._owned = port if isinstance(port, OwnedPort) else None
         self.proxy = RelayProxy(
-            wireguard_port=port.port,
-            send=send_relayed,
-            inject=port.inject,
+            wireguard_port=wireguard_port or port.port,
+            send=send_relayed if self._owned is None else self._send_data,
+            inject=port.inject if isinstance(port, SharedPort) else lambda source, payload: False,
             late=self._late_endpoint,
             on_disco=self.receive_relayed,
         )
@@ -178,6 +185,33 @@ class Network:
         elif isinstance(message, Part):
             self.pair_keys.receive(link, message, now)
         self._flush(link, now)
+
+    def receive_data(self, source: Endpoint, segment: int, batch: memoryview) -> None:
+        """WireGuard's packets came to the owned port. Where nobody is known to be, nobody is heard."""
+        links = self.links.values()
+        link = next((link for link in links if link.path.direct == source), None) or next(
+            (link for link in links if source in link.path.candidates), None
+        )
+        if link is not None:
+            self.proxy.receive(link.keys.disco, segment, batch)
+
+    @property
+    def packets_per_call(self) -> tuple[float | None, float | None]:
+        """WireGuard's datagrams per system call on an owned port, in and out; None where there was none."""
+        if self._owned is None:
+            return None, None
+        seen = self._owned.traffic
+        pairs = (seen.datagrams_in, seen.calls_in), (seen.datagrams_out, seen.calls_out)
+        inward, outward = (round(count / calls, 2) if calls else None for count, calls in pairs)
+        return inward, outward
+
+    def _send_data(self, key: bytes, segment: int, batch: bytes) -> bool:
+        """WireGuard's packets on their way out: on the direct path, else by relay."""
+        link = self._by_disco.get(key)
+        if link is None or link.path.direct is None or self._owned is None:
+            return self._send_relayed(key, segment, batch)
+        self._owned.send_data(link.path.direct, segment, batch)
+        return True
 
     def receive_relayed(self, key: bytes, packet: bytes) -> None:
         """A disco packet came by relay."""
@@ -314,6 +348,7 @@ class Network:
             psk=session,
             starter=Starter(initiator=session.initiator),
             relay=self.proxy.add(keys.disco),
+            proxied=self._owned is not None,
         )
         self.links[peer.machine_id] = self._by_disco[keys.disco] = link
         self.wireguard.apply([link.introduce(self._random_bytes)])
@@ -338,7 +373,8 @@ class Network:
 
     def _late_endpoint(self, key: bytes) -> Endpoint | None:
         link = self._by_disco.get(key)
-        return link.path.direct if link and link.path.late(time.monotonic()) else None
+        late = self._owned is None and link is not None and link.path.late(time.monotonic())
+        return link.path.direct if link and late else None
 
     def _save(self) -> None:
         pins = {key: {"identity": pin.identity, "hybrid": pin.hybrid} for key, pin in self._pins.items()}

@@ -22,7 +22,10 @@ QUIET_AFTER_SECONDS = 10.0
 
 @dataclass
 class PeerLink:
-    """relay is the loopback endpoint that leads to the peer by relay. Times are monotonic."""
+    """relay is the loopback endpoint that leads to the peer by relay. Times are monotonic.
+
+    proxied: WireGuard knows no other endpoint than that one; the proxy takes the path.
+    """
 
     peer: Peer
     keys: PeerKeys
@@ -30,6 +33,7 @@ class PeerLink:
     psk: PskSession
     starter: Starter
     relay: Endpoint
+    proxied: bool = False
     parts: Joiner = field(default_factory=Joiner)
     status: PeerStatus = field(default_factory=lambda: PeerStatus(None, 0.0, 0, 0))
     last_handshake: float = -math.inf
@@ -91,7 +95,7 @@ class PeerLink:
         relay_up: whether the peer can be reached by relay. While it is not, the old endpoint is the best
         there is: WireGuard follows the peer by itself.
         """
-        target = self.path.direct or self.relay
+        target = self.relay if self.proxied else self.path.direct or self.relay
         if not self.psk.agreed or target == self.written or not (relay_up or self.path.direct):
             return None
         if not self.starter.may_set(now, self.last_handshake):
@@ -113,7 +117,8 @@ class PeerLink:
             self.last_handshake = now - max(0.0, wall - status.last_handshake)
             self.psk.handshake(self.last_handshake)
         if status.endpoint is not None:
-            self.path.roamed(None if status.endpoint == self.relay else status.endpoint, now)
+            if not self.proxied:
+                self.path.roamed(None if status.endpoint == self.relay else status.endpoint, now)
             # Before the first steering WireGuard knows the address only by the peer's own handshake.
             self.written = status.endpoint if self.written else None
 

@@ -28,6 +28,7 @@ class Settings:
     log_level: str
     psk_seconds: float = PSK_RENEWAL_SECONDS
     port_mapping: bool = True
+    port: str = "auto"
 
     @property
     def socket(self) -> Path:
@@ -68,7 +69,8 @@ def load(log_level: str | None = None) -> Settings:
         auth_key=os.environ.get("ZTNA_AUTH_KEY") or None,
         log_level=level,
         psk_seconds=_psk_seconds(os.environ.get("QUICKZTNA_PSK_SECONDS")),
-        port_mapping=_switch("QUICKZTNA_PORT_MAPPING"),
+        port_mapping=_choice("QUICKZTNA_PORT_MAPPING", "on", "off") == "on",
+        port=_choice("QUICKZTNA_PORT", "auto", "owned"),
     )
 
 
@@ -87,12 +89,12 @@ def platform_name() -> str:
     return {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
 
 
-def _switch(name: str) -> bool:
-    """A variable that is `on` (also when it is not set) or `off`."""
-    value = os.environ.get(name) or "on"
-    if value not in ("on", "off"):
-        raise AgentError("INVALID_INPUT", f"{name} must be on or off")
-    return value == "on"
+def _choice(name: str, *values: str) -> str:
+    """A variable that has one of a few values; the first one when it is not set."""
+    value = os.environ.get(name) or values[0]
+    if value not in values:
+        raise AgentError("INVALID_INPUT", f"{name} must be {' or '.join(values)}")
+    return value
 
 
 def _psk_seconds(text: str | None) -> float:

@@ -29,6 +29,13 @@ def free_port() -> int:
     raise AgentError("NO_PORT", f"no free UDP port between {AGENT_PORT} and {AGENT_PORT + PORTS_TRIED - 1}")
 
 
+def loopback_port() -> int:
+    """A port for WireGuard behind an owned one: any that is free."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def open_tunnel(
     *,
     platform: Platform,

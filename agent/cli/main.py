@@ -25,6 +25,8 @@ COMMANDS = {
     "ip": ("ip", "Print a tailnet address"),
     "whois": ("whois", "Tell which machine has an address"),
     "ping": ("ping", "Measure latency through the tunnel"),
+    "nc": ("nc", "Connect standard input and output to a peer"),
+    "ssh": ("ssh", "Open a shell on a peer"),
     "dns": ("dns", "Resolve a name, show how names are resolved"),
     "set": ("set", "Change settings without a restart"),
     "route": ("route", "Show and approve networks behind machines"),

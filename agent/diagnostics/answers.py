@@ -67,6 +67,9 @@ class Diagnostics:
             "derp_region": daemon.relays.home,
             "dns_enabled": daemon.upkeep.dns.status()["installed"] is not None,
             "userspace": False,
+            "port": "owned" if daemon.ports.owned else "shared",
+            "packets_per_call_in": daemon.network.packets_per_call[0],
+            "packets_per_call_out": daemon.network.packets_per_call[1],
         }
 
     async def gauges(self, request: Mapping[str, Any]) -> dict[str, Any]:

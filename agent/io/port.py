@@ -31,7 +31,7 @@ _FRAGMENT = 0x1FFF
 _DRAIN = 64
 _TTL_DEFAULT = 64
 # The peer's address may have no route just now, or a firewall may forbid it: then there is no path.
-_NO_PATH = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EPERM, errno.EACCES, errno.ENETDOWN, errno.EINVAL}
+NO_PATH = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EPERM, errno.EACCES, errno.ENETDOWN, errno.EINVAL}
 
 Receive = Callable[[bytes, Endpoint], None]
 
@@ -84,7 +84,7 @@ class SharedPort:
         except BlockingIOError:
             pass  # a lost packet like any other
         except OSError as error:
-            if error.errno not in _NO_PATH:
+            if error.errno not in NO_PATH:
                 logger.debug("send to %s: %s", endpoint, error)
 
     def inject(self, source: Endpoint, payload: bytes | memoryview) -> bool:
@@ -163,6 +163,15 @@ class SharedPort:
             host = str(ipaddress.ip_address(address[0].partition("%")[0]))
             if payload and port:
                 self._receive(payload, Endpoint(host, port))
+
+
+def shareable() -> bool:
+    """Whether this process may open raw sockets, which takes CAP_NET_RAW."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, _UDP).close()
+    except PermissionError:
+        return False
+    return True
 
 
 def _instruction(code: int, jump_true: int, jump_false: int, value: int) -> bytes:

@@ -71,11 +71,12 @@ def throughput(client: Host, server: Host, address: str, seconds: int, log: Any)
     return float(json.loads(output)["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
-def enrol(running: Any) -> tuple[Machine, Machine]:
-    """Two machines on the open internet, with a direct path between them."""
+def enrol(running: Any, port: str) -> tuple[Machine, Machine]:
+    """Two machines on the open internet, with a direct path between them; port is auto or owned."""
     key = running.auth_key(running.sign_up("Bench"))
     machines = [running.machine(running.lab.public_host(name)) for name in ("left", "right")]
     for machine in machines:
+        machine.environment["QUICKZTNA_PORT"] = port
         machine.up(key)
 
     def direct() -> bool:
@@ -116,6 +117,7 @@ def measure(left: Machine, right: Machine, log: Any, *, rounds: int, seconds: in
         **{f"{name}_range_mbit_s": [round(min(v), 1), round(max(v), 1)] for name, v in found.items()},
         "daemon_cpu_pct": round(100 * cpu / elapsed, 2),
         "backend": left.json("status")["backend"],
+        **_packets_per_call(left, right),
         "rounds": rounds,
         "seconds_a_round": seconds,
     }
@@ -126,6 +128,16 @@ def measure(left: Machine, right: Machine, log: Any, *, rounds: int, seconds: in
     return figures, ratios
 
 
+def _packets_per_call(left: Machine, right: Machine) -> dict[str, Any]:
+    """How many packets the sender's and the receiver's daemon moved in a system call, on an owned port."""
+    ways = {"sender": left.json("debug", "metrics"), "receiver": right.json("debug", "metrics")}
+    return {
+        "port": ways["sender"]["port"],
+        "sender_packets_per_call": ways["sender"]["packets_per_call_out"],
+        "receiver_packets_per_call": ways["receiver"]["packets_per_call_in"],
+    }
+
+
 def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(prog="./dev bench direct", description=__doc__)
@@ -134,10 +146,13 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=24)
     parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument(
+        "--port", choices=("auto", "owned"), default="auto", help="QUICKZTNA_PORT of the agents"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, site(Path(name), progress=progress) as running:
         progress("bringing up two machines")
-        left, right = enrol(running)
+        left, right = enrol(running, options.port)
         with (Path(name) / "bench.log").open("ab") as log:
             figures, ratios = measure(left, right, log, rounds=options.rounds, seconds=options.seconds)
     finish("direct", figures, ratios)
