@@ -32,10 +32,44 @@ export interface AuditPage {
   filters: { resource_types: string[]; action_categories: string[] };
 }
 
+export type RecordType = "A" | "AAAA" | "CNAME" | "TXT";
+
+export interface Nameserver {
+  id: string;
+  nameserver: string;
+  type: "global" | "split";
+  domains: string[];
+}
+
+/** A name of the network: of a machine (no id), or a record of the organisation's own. */
+export interface DnsName {
+  id: string | null;
+  name: string;
+  type: RecordType;
+  value: string;
+  source: "machine" | "custom";
+}
+
+export interface DnsSettings {
+  settings: { magic_dns_enabled: boolean; search_domains: string[]; override_local_dns: boolean };
+  domain: string;
+  nameservers: Nameserver[];
+  dns_records: DnsName[];
+}
+
+export interface Resolution {
+  hostname: string;
+  fqdn: string;
+  addresses: string[];
+  source: "machine_fqdn" | "machine_auto" | "custom" | null;
+}
+
 /** What the actions answer that the console reads: the document declares requests, not answers. */
 export interface Answers {
   "auth.cli_complete": { code: string };
   "auth/device.lookup": { hostname: string | null; ip: string; created_at: string };
+  "dns-management.get_settings": DnsSettings;
+  "dns-management.resolve": Resolution;
   "governance.search_audit_logs": AuditPage;
   "key-management.create_api_key": { key: string };
   "key-management.create_auth_key": { key: string };

@@ -43,6 +43,8 @@ export type Machine = Row<
     derp_region: string | null;
     derp_latencies: Record<string, number>;
     client_connectivity: Connectivity;
+    advertised_routes: string[];
+    approved_routes: string[];
   }
 >;
 
@@ -62,7 +64,7 @@ export type ApiKey = Row<Rows["ApiKeysRow"], { scopes: string[]; last_used_at: s
 
 export type Invitation = Row<Rows["OrgInvitationsRow"], { role: Role; sent_at: string | null }>;
 
-export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null }>;
+export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[] }>;
 
 export interface Tables {
   machines: Machine;

@@ -13,9 +13,10 @@ type Rows = Record<string, unknown>[];
 
 // Figures that are computed from several tables follow the channels of those tables.
 const FIGURES_OF: Record<string, readonly string[]> = {
-  machines: ["dashboard"],
+  machines: ["dashboard", "dns"],
   members: ["dashboard"],
   keys: ["dashboard"],
+  dns: ["dns"],
 };
 
 /**

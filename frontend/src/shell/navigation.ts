@@ -1,4 +1,4 @@
-import { Building2, KeyRound, LayoutDashboard, ScrollText, Server, SquareTerminal, Users, type LucideIcon } from "lucide-react";
+import { Building2, Globe, KeyRound, LayoutDashboard, ScrollText, Server, SquareTerminal, Users, type LucideIcon } from "lucide-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { Role } from "@/api/tables";
 
@@ -24,6 +24,7 @@ const sections: readonly Section[] = [
     places: [
       { to: "/dashboard", label: "Dashboard", icon: LayoutDashboard, words: "home overview getting started guide" },
       { to: "/machines", label: "Machines", icon: Server, words: "devices hosts nodes network pending approve" },
+      { to: "/dns", label: "DNS", icon: Globe, words: "names magicdns nameservers records resolve split search domain" },
     ],
   },
   {
