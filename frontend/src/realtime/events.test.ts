@@ -48,6 +48,7 @@ describe("what is fetched again", () => {
   it("is the table, with the columns that changed, and the figures made from it", () => {
     expect(staleTopics(event)).toEqual([
       { topic: "dashboard", changed: null },
+      { topic: "dns", changed: null },
       { topic: "machines", changed: ["id", "status"] },
     ].sort((a, b) => b.topic.localeCompare(a.topic)));
   });
