@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import F, Q, QuerySet
 from rest_framework import serializers
 
 from apps.core.api.columns import Column
@@ -46,11 +47,18 @@ class MachinesTable(TableView):
         *(Column(name, write="A") for name in ("tags", "key_expiry_disabled", "advertised_routes")),
         *(Column(name, write="A") for name in ("approved_routes", "exit_node_approved")),
         *(Column(name, write="M") for name in FLAGS),
+        *(Column(name, kind="boolean") for name in ("subnet_router", "routes_pending")),
     )
     default_order = ("name",)
     read, update, delete_by = "M", "M", "A"
     instead = {"insert": "Use POST /api/register-machine or /api/client-setup"}
     serializer = MachineWrite
+
+    def narrow(self, rows: QuerySet, call: Call) -> QuerySet:
+        """With subnet_router: carries some network; routes_pending: an offer waits for an administrator."""
+        waiting = ~Q(advertised_routes=F("approved_routes"))
+        waiting |= Q(advertise_exit_node=True, exit_node_approved=False)
+        return rows.annotate(subnet_router=~Q(approved_routes=[]), routes_pending=waiting)
 
     def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
         """Full names, and the newest sign of life, which rows learn of with a delay."""

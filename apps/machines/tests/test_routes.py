@@ -220,3 +220,25 @@ def test_offers_made_at_enrolment_wait_for_approval(cast):
     returned = again(advertise_routes=[OTHER], advertise_exit_node=False)
     assert (returned.advertised_routes, returned.approved_routes) == ([OTHER], [])
     assert not returned.exit_node_approved
+
+
+def test_lists_narrow_to_routers_and_to_what_waits(cast, pair):
+    router, laptop = pair
+
+    def names(**query):
+        rows = data(cast.bob.client.get("/api/db/machines", {"org_id": cast.org_a.pk, **query}))
+        return [row["name"] for row in rows]
+
+    assert names(subnet_router="eq.true") == names(routes_pending="eq.true") == []
+    data(own(router, "advertise_routes", routes=[LAN, OTHER]))
+    assert (names(subnet_router="eq.true"), names(routes_pending="eq.true")) == ([], ["router"])
+    data(admin(cast.alice, "approve_routes", router, routes=[OTHER]))
+    assert names(subnet_router="eq.true") == names(routes_pending="eq.true") == ["router"]
+    data(admin(cast.alice, "approve_routes", router))
+    assert names(routes_pending="eq.true") == []
+    assert names(routes_pending="eq.false") == ["laptop", "router"]
+    switch(cast, allow_exit_nodes=True)
+    data(own(laptop, "update_flags", advertise_exit_node=True))
+    assert names(routes_pending="eq.true") == ["laptop"]
+    data(admin(cast.alice, "approve_exit_node", laptop))
+    assert names(routes_pending="eq.true") == []

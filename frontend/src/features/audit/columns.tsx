@@ -28,7 +28,7 @@ export function auditColumns(onOpen: (event: AuditEvent) => void) {
     column.accessor("details", {
       header: "Details",
       meta: { className: "hidden lg:table-cell w-full max-w-0" },
-      cell: ({ getValue }) => <span className="block truncate text-muted">{summary(getValue())}</span>,
+      cell: ({ row: { original } }) => <span className="block truncate text-muted">{summary(original)}</span>,
     }),
     column.display({
       id: "actor",

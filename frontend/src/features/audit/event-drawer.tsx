@@ -3,13 +3,15 @@ import { Timestamp } from "@/components/timestamp";
 import { Dialog } from "@/components/ui/dialog";
 import { Fact, Facts } from "@/components/ui/card";
 import { utcTime } from "@/lib/time";
-import { ActionBadge, actorName } from "./event-text";
+import { ActionBadge, actorName, sentence } from "./event-text";
 import type { AuditEvent } from "@/api/answers";
 
 /** Everything an event tells, with its details as they are stored. */
 export function EventDrawer({ event, onClose }: { event: AuditEvent; onClose: () => void }) {
+  const said = sentence(event);
   return (
     <Dialog as="drawer" title="Audit event" description={<ActionBadge action={event.action} />} onClose={onClose}>
+      {said && <p className="mb-3 rounded-lg bg-red-soft px-3 py-2 text-red">{said}</p>}
       <Facts>
         <Fact name="Time">
           <span className="grid">

@@ -3,15 +3,22 @@ import { act, type ActionOf, type ValuesOf } from "@/api/act";
 import { from, type Window } from "@/api/from";
 import { narrowedBy, orgKey } from "@/api/keys";
 import type { Machine } from "@/api/tables";
-import type { MachineSearch } from "./list/machine-search";
+import type { MachineRole, MachineSearch } from "./list/machine-search";
 
 const WINDOW_ROWS = 200;
 
+const roleColumns = { router: "subnet_router", exit: "exit_node_approved", waiting: "routes_pending" } as const;
+
+/** The columns whose change may move a machine into a list of this role, or out of it. */
+function readBy(role: MachineRole | undefined) {
+  return { advertised_routes: role, approved_routes: role, advertise_exit_node: role, exit_node_approved: role };
+}
+
 /** The machines the search matches, window by window. */
 export function machinesQuery(orgId: string, search: MachineSearch) {
-  const { q, status, os, tag, sort = "name", dir = "asc" } = search;
+  const { q, status, os, tag, role, sort = "name", dir = "asc" } = search;
   return infiniteQueryOptions({
-    queryKey: orgKey(orgId, "machines", "list", sort, dir, narrowedBy({ name: q, tailnet_ip: q, status, os, tags: tag })),
+    queryKey: orgKey(orgId, "machines", "list", sort, dir, narrowedBy({ name: q, tailnet_ip: q, status, os, tags: tag, ...readBy(role) })),
     initialPageParam: null as string | null,
     getNextPageParam: ({ next }: Window<Machine>) => next,
     queryFn: ({ pageParam, signal }) => {
@@ -20,6 +27,7 @@ export function machinesQuery(orgId: string, search: MachineSearch) {
       if (status) query = query.eq("status", status);
       if (os) query = query.eq("os", os);
       if (tag) query = query.contains("tags", [tag]);
+      if (role) query = query.eq(roleColumns[role], true);
       return query.order(sort, dir).limit(WINDOW_ROWS).after(pageParam).exactCount().window(signal);
     },
   });
@@ -37,6 +45,17 @@ export function machineQuery(orgId: string, machineId: string) {
   return queryOptions({
     queryKey: orgKey(orgId, "machines", "one", machineId),
     queryFn: ({ signal }) => from("machines").in(orgId).eq("id", machineId).first(signal),
+  });
+}
+
+/** The latest refusal of a machine's identity by a peer, if there is one. */
+export function identityRefusalQuery(orgId: string, machineId: string) {
+  return queryOptions({
+    queryKey: orgKey(orgId, "audit_logs", "identity", machineId),
+    queryFn: async ({ signal }) => {
+      const values = { org_id: orgId, page_size: 1, audit_action: "machine.peer_identity_refused", resource_id: machineId };
+      return (await act("governance", "search_audit_logs", values, signal)).logs[0] ?? null;
+    },
   });
 }
 

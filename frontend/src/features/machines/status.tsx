@@ -44,6 +44,15 @@ export function LastSeen({ machine: { status, last_seen } }: { machine: Pick<Mac
   );
 }
 
+/** Networks that it offers and nobody has approved. */
+export function pendingRoutes({ advertised_routes, approved_routes }: Pick<Machine, "advertised_routes" | "approved_routes">): string[] {
+  return advertised_routes.filter((route) => !approved_routes.includes(route));
+}
+
+function offersWaiting(machine: Machine): boolean {
+  return pendingRoutes(machine).length > 0 || (machine.advertise_exit_node && !machine.exit_node_approved);
+}
+
 /** What stands out about a machine, beside its status. */
 export function MachineMarks({ machine }: { machine: Machine }) {
   return (
@@ -55,7 +64,17 @@ export function MachineMarks({ machine }: { machine: Machine }) {
           Ephemeral
         </Badge>
       )}
-      {machine.advertise_exit_node && <Badge colour="blue">Exit Node</Badge>}
+      {machine.approved_routes.length > 0 && (
+        <Badge colour="blue" title={machine.approved_routes.join(", ")}>
+          Subnet Router
+        </Badge>
+      )}
+      {machine.exit_node_approved && <Badge colour="blue">Exit Node</Badge>}
+      {offersWaiting(machine) && (
+        <Badge colour="yellow" title="It offers routes that an administrator has not approved">
+          Routes pending
+        </Badge>
+      )}
     </>
   );
 }

@@ -33,6 +33,14 @@ export const settingGroups: readonly Group[] = [
     ],
   },
   {
+    title: "Network",
+    rows: [
+      { name: "allow_subnet_routing", label: "Subnet Routing", hint: "Machines may offer the networks behind them. Each needs an administrator's approval." },
+      { name: "allow_exit_nodes", label: "Exit Nodes", hint: "Machines may offer to carry others' internet traffic. Each needs an administrator's approval." },
+      { name: "magic_dns_enabled", label: "MagicDNS", hint: "Every machine can be reached by its name. Nameservers and records are on the DNS page." },
+    ],
+  },
+  {
     title: "Security",
     rows: [{ name: "api_key_max_days", label: "Longest life of an API key", hint: "Keys for programs end after this at the latest.", owner: true, choices: days(30, 90, 180, 365) }],
   },

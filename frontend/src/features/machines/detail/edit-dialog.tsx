@@ -27,12 +27,13 @@ const flagTexts: Record<Flag, { label: string; hint: string }> = {
   accept_routes: { label: "Accept routes", hint: "Use the subnets that other machines offer." },
 };
 
-/** Name, tags and switches, saved in one call: all of it or none. */
+/** Name, tags, subnets and switches, saved in one call: all of it or none. */
 export function EditDialog({ machine, onClose, onSaved }: Props) {
   const { org } = useCurrentOrg();
   const isAdmin = useIsAdmin();
   const [name, setName] = useState(machine.name);
   const [tags, setTags] = useState(machine.tags.join(", "));
+  const [routes, setRoutes] = useState(machine.advertised_routes.join(", "));
   const [flags, setFlags] = useState<Record<Flag, boolean>>(machine);
 
   const save = useMutation({
@@ -46,7 +47,7 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
   const { error } = save;
   const fieldError = (field: string, code?: string) =>
     error instanceof ApiError && (error.field === field || error.code === code) ? error.message : null;
-  const shownAtField = fieldError("name", "CONFLICT") ?? fieldError("tags");
+  const shownAtField = fieldError("name", "CONFLICT") ?? fieldError("tags") ?? fieldError("routes");
 
   // Only what changed is sent, so that saving never undoes what somebody else has just set.
   function changes(): object {
@@ -54,6 +55,7 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
     return {
       ...(name.trim() !== machine.name && { name: name.trim() }),
       ...(listOf(tags).join() !== machine.tags.join() && { tags: listOf(tags) }),
+      ...(listOf(routes).join() !== machine.advertised_routes.join() && { advertised_routes: listOf(routes) }),
       ...(Object.keys(changedFlags).length > 0 && { flags: changedFlags }),
     };
   }
@@ -81,6 +83,15 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
             error={fieldError("tags")}
           />
         )}
+        <TextField
+          label="Advertised subnets"
+          value={routes}
+          onChange={(event) => setRoutes(event.target.value)}
+          placeholder="192.168.1.0/24"
+          className="font-mono"
+          hint="Networks behind it that others may reach through it. New ones wait for approval."
+          error={fieldError("routes")}
+        />
         <div className="divide-y divide-line">
           {flagNames.map((flag) => (
             <SwitchRow key={flag} {...flagTexts[flag]} checked={flags[flag]} onChange={(on) => setFlags({ ...flags, [flag]: on })} />

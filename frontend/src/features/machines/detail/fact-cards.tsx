@@ -96,6 +96,7 @@ export function AttributesCard({ machine }: { machine: Machine }) {
         <Attribute name="node:os">{machine.os}</Attribute>
         <Attribute name="clientVersion">{machine.version ?? "–"}</Attribute>
         <Attribute name="exitNode">{yesNo(machine.advertise_exit_node)}</Attribute>
+        <Attribute name="exitNodeApproved">{yesNo(machine.exit_node_approved)}</Attribute>
         <Attribute name="shieldsUp">{machine.shields_up ? <Badge colour="orange">true</Badge> : "false"}</Attribute>
         <Attribute name="sshEnabled">{machine.ssh_enabled ? <Badge colour="green">true</Badge> : "false"}</Attribute>
         <Attribute name="acceptRoutes">{yesNo(machine.accept_routes)}</Attribute>

@@ -14,11 +14,13 @@ import { MachineMarks, quarantineReasons, StatusBadge } from "../status";
 import { MachineActions } from "./actions";
 import { ConnectionCard } from "./connection-card";
 import { AddressesCard, AttributesCard, DetailsCard, SettingsCard } from "./fact-cards";
+import { IdentityWarning } from "./identity-warning";
 import { PeersCard } from "./peers-card";
+import { ExitNodeCard, SubnetsCard } from "./routes-cards";
 
 export function MachinePage({ machineId }: { machineId: string }) {
   const { org } = useCurrentOrg();
-  useChannels("machines");
+  useChannels("machines", "general", "audit");
   const query = useQuery(machineQuery(org.id, machineId));
   return (
     <QueryView query={query} skeleton={<MachineSkeleton />}>
@@ -48,11 +50,14 @@ function Found({ machine }: { machine: Machine }) {
       actions={<MachineActions machine={machine} />}
       back={<BackLink />}
     >
+      <IdentityWarning machineId={machine.id} />
       <div className="grid gap-4 lg:grid-cols-2 xl:grid-cols-3">
         <DetailsCard machine={machine} keyExpiryDays={settings.data?.key_expiry_days} />
         <div className="grid content-start gap-4">
           <AddressesCard machine={machine} />
           <SettingsCard machine={machine} />
+          <SubnetsCard machine={machine} allowed={settings.data?.allow_subnet_routing} />
+          <ExitNodeCard machine={machine} allowed={settings.data?.allow_exit_nodes} />
         </div>
         <div className="grid content-start gap-4 lg:col-span-2 lg:grid-cols-2 xl:col-span-1 xl:grid-cols-1">
           <ConnectionCard machine={machine} />

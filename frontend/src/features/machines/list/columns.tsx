@@ -41,7 +41,7 @@ export function machineColumns(keyExpiryDays: number | undefined) {
     column.display({
       id: "marks",
       header: "Marks",
-      meta: { className: "hidden 2xl:table-cell" },
+      meta: { className: "hidden xl:table-cell" },
       cell: ({ row: { original } }) => (
         <span className="flex flex-wrap gap-1">
           <MachineMarks machine={original} />

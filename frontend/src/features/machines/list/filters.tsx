@@ -1,7 +1,7 @@
 import { X } from "lucide-react";
 import { SearchBox } from "@/components/search-box";
 import { Button } from "@/components/ui/button";
-import { isNarrowed, systems, type MachineSearch } from "./machine-search";
+import { isNarrowed, roles, systems, type MachineRole, type MachineSearch } from "./machine-search";
 import type { MachineStatus } from "@/api/tables";
 
 interface Props {
@@ -10,7 +10,7 @@ interface Props {
   tags: string[];
 }
 
-export const noFilters: MachineSearch = { q: undefined, status: undefined, os: undefined, tag: undefined };
+export const noFilters: MachineSearch = { q: undefined, status: undefined, os: undefined, tag: undefined, role: undefined };
 
 export function MachineFilters({ search, onSearch, tags }: Props) {
   return (
@@ -23,6 +23,7 @@ export function MachineFilters({ search, onSearch, tags }: Props) {
         options={{ online: "Online", offline: "Offline", pending: "Pending", quarantined: "Quarantined" }}
       />
       <Choice label="OS" value={search.os} onChange={(os) => onSearch({ os })} options={systems} />
+      <Choice label="Role" value={search.role} onChange={(role) => onSearch({ role: role as MachineRole | undefined })} options={roles} />
       {(tags.length > 0 || search.tag) && (
         <Choice
           label="Tag"
