@@ -31,6 +31,8 @@ PAGES = {
     "machines": "/machines",
     "machines-no-match": "/machines?q=nothing-is-called-so",
     "machines-pending": "/machines?tab=pending",
+    "machines-routers": "/machines?role=router",
+    "dns": "/dns",
     "users": "/users",
     "auth-keys": "/settings/auth-keys",
     "api-keys": "/api-keys",
@@ -46,6 +48,8 @@ DIALOGS = {
     "create-auth-key": ("/settings/auth-keys", "Create auth key"),
     "create-api-key": ("/api-keys", "Create API Key"),
     "invite": ("/users", "Invite User"),
+    "add-nameserver": ("/dns", "Add nameserver"),
+    "add-record": ("/dns", "Add record"),
 }
 REFUSED = (
     '{"success":false,"data":null,"error":{"code":"SERVICE_UNAVAILABLE","message":"The database is down."}}'
@@ -162,7 +166,8 @@ def shoot_failures(camera: Camera) -> None:
 
     camera.page.route("**/api/db/**", refuse)
     camera.page.route("**/api/governance", refuse)
-    for name in ("dashboard", "machines", "audit-log"):
+    camera.page.route("**/api/dns-management", refuse)
+    for name in ("dashboard", "machines", "audit-log", "dns"):
         camera.page.goto(camera.base + PAGES[name])
         camera.page.get_by_role("button", name="Retry").first.wait_for(timeout=15_000)
         camera.shoot(f"{name}-error")
