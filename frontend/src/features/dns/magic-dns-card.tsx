@@ -24,7 +24,7 @@ export function MagicDnsCard({ dns: { settings, domain } }: { dns: DnsSettings }
       <div className="mt-2 border-t border-line pt-1">
         <SwitchRow
           label="MagicDNS"
-          hint="Every machine can be reached by its name, such as web or web.your-domain."
+          hint={`Every machine can be reached by its name, such as web or web.${domain}.`}
           checked={settings.magic_dns_enabled}
           disabled={!isAdmin || change.isPending}
           onChange={(magic_dns_enabled) => change.mutate({ magic_dns_enabled }, tellFailure)}

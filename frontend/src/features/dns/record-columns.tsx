@@ -16,20 +16,27 @@ export function recordColumns(domain: string, onRemove: ((record: RecordRow) => 
   return [
     column.accessor("name", {
       header: "Name",
-      cell: ({ getValue }) => {
-        const label = getValue().slice(0, -domain.length - 1);
+      meta: { className: "w-full max-w-0 sm:w-auto sm:max-w-none" },
+      cell: ({ row: { original } }) => {
+        const { name, value } = original;
+        const label = name.slice(0, -domain.length - 1);
         return (
-          <span className="block max-w-[38vw] truncate sm:max-w-none" title={getValue()}>
-            <span className="font-medium">{label}</span>
-            <span className="hidden text-muted sm:inline">.{domain}</span>
-          </span>
+          <div className="min-w-0">
+            <p className="truncate" title={name}>
+              <span className="font-medium">{label}</span>
+              <span className="hidden text-muted sm:inline">.{domain}</span>
+            </p>
+            <p className="truncate font-mono text-[0.78rem] text-muted sm:hidden" title={value}>
+              {value}
+            </p>
+          </div>
         );
       },
     }),
     column.accessor("type", { header: "Type", cell: ({ getValue }) => <Badge mono>{getValue()}</Badge> }),
     column.accessor("value", {
       header: "Value",
-      meta: { className: "w-full max-w-0" },
+      meta: { className: "hidden w-full max-w-0 sm:table-cell" },
       cell: ({ getValue }) => (
         <span className="block truncate font-mono text-[0.82rem]" title={getValue()}>
           {getValue()}

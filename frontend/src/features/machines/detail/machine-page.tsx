@@ -52,11 +52,13 @@ function Found({ machine }: { machine: Machine }) {
     >
       <IdentityWarning machineId={machine.id} />
       <div className="grid gap-4 lg:grid-cols-2 xl:grid-cols-3">
-        <DetailsCard machine={machine} keyExpiryDays={settings.data?.key_expiry_days} />
+        <div className="grid min-w-0 content-start gap-4">
+          <DetailsCard machine={machine} keyExpiryDays={settings.data?.key_expiry_days} />
+          <SubnetsCard machine={machine} allowed={settings.data?.allow_subnet_routing} />
+        </div>
         <div className="grid content-start gap-4">
           <AddressesCard machine={machine} />
           <SettingsCard machine={machine} />
-          <SubnetsCard machine={machine} allowed={settings.data?.allow_subnet_routing} />
           <ExitNodeCard machine={machine} allowed={settings.data?.allow_exit_nodes} />
         </div>
         <div className="grid content-start gap-4 lg:col-span-2 lg:grid-cols-2 xl:col-span-1 xl:grid-cols-1">

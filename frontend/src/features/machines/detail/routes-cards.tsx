@@ -86,8 +86,8 @@ function RouteRow({ machine, route, approved, allowed }: Props & { route: string
   const [withdrawing, setWithdrawing] = useState(false);
   const reject: Decision = { action: "reject_routes", routes: [route], done: `${route} ${approved ? "withdrawn" : "rejected"}` };
   return (
-    <li className="flex flex-wrap items-center gap-x-3 gap-y-1.5 py-2 first:pt-0 last:pb-0">
-      <span className="flex min-w-0 flex-1 basis-40 flex-wrap items-center gap-2">
+    <li className="flex items-center gap-3 py-2 first:pt-0 last:pb-0">
+      <span className="flex min-w-0 flex-1 flex-wrap items-center gap-2">
         <code className="font-mono text-[0.82rem] break-all">{route}</code>
         <Standing approved={approved} />
       </span>
@@ -118,8 +118,8 @@ export function ExitNodeCard({ machine, allowed }: Props) {
     <Card title="Exit Node">
       {allowed === false && <SwitchedOff what="The use of exit nodes" />}
       {machine.advertise_exit_node ? (
-        <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
-          <span className="flex flex-1 basis-40 flex-wrap items-center gap-2">
+        <div className="flex items-center gap-3">
+          <span className="flex min-w-0 flex-1 flex-wrap items-center gap-2">
             <span>Carries the internet traffic of others</span>
             <Standing approved={approved} />
           </span>
@@ -167,14 +167,15 @@ interface DecideProps {
 
 function Decide({ what, approved, busy, allowed, onApprove, onReject }: DecideProps) {
   if (!useIsAdmin()) return null;
+  const refusal = approved ? "Withdraw" : "Reject";
   return (
     <span className="flex gap-2">
-      <Button size="sm" disabled={busy} onClick={onReject} aria-label={`${approved ? "Withdraw" : "Reject"} ${what}`}>
-        <X /> {approved ? "Withdraw" : "Reject"}
+      <Button size="sm" disabled={busy} onClick={onReject} aria-label={`${refusal} ${what}`} title={refusal}>
+        <X />
       </Button>
       {!approved && (
-        <Button size="sm" tone="primary" disabled={busy || allowed === false} onClick={onApprove} aria-label={`Approve ${what}`}>
-          <Check /> Approve
+        <Button size="sm" tone="primary" disabled={busy || allowed === false} onClick={onApprove} aria-label={`Approve ${what}`} title="Approve">
+          <Check />
         </Button>
       )}
     </span>
