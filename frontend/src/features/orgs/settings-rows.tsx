@@ -33,7 +33,7 @@ export const settingGroups: readonly Group[] = [
     ],
   },
   {
-    title: "Network",
+    title: "Routing and Names",
     rows: [
       { name: "allow_subnet_routing", label: "Subnet Routing", hint: "Machines may offer the networks behind them. Each needs an administrator's approval." },
       { name: "allow_exit_nodes", label: "Exit Nodes", hint: "Machines may offer to carry others' internet traffic. Each needs an administrator's approval." },
