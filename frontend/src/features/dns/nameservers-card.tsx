@@ -28,12 +28,12 @@ export function NameserversCard({ nameservers, override }: { nameservers: Namese
         )
       }
     >
-      <Group title="All other names" servers={general} empty="None. Machines keep the resolvers of their own network." />
+      <Group title="All other names" servers={general} empty={override ? "None. Machines ask an encrypted public resolver." : "None. Machines keep the resolvers of the network they are in."} />
       <Group title="Split DNS" servers={split} empty="None. Send the names of some domains to a nameserver of their own." />
       <div className="mt-3 border-t border-line pt-1">
         <SwitchRow
           label="Override local DNS"
-          hint="Machines ask only the nameservers above, never those of the network they are in. Without one above, an encrypted public resolver."
+          hint="On: machines ask only the nameservers above, never those of the network they are in. Off: a host that can choose by name keeps its own for all other names."
           checked={override}
           disabled={!isAdmin || change.isPending}
           onChange={(override_local_dns) => change.mutate({ override_local_dns }, tellFailure)}
