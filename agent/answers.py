@@ -70,7 +70,7 @@ class Answers:
                 "status": daemon.membership.status,
             },
             "tailnet_ip": daemon.machine.tailnet_ip,
-            "mode": "tun",
+            "mode": daemon.platform.mode,
             "backend": daemon.wireguard.backend,
             "mtu": TUNNEL_MTU,
             "interface": daemon.settings.interface,
@@ -97,7 +97,11 @@ class Answers:
         link = self._link(str(request["machine_id"]))
         timeout_seconds = min(float(request["timeout_seconds"]), MAX_PING_SECONDS)
         try:
-            elapsed = await echo(link.peer.tailnet_ip, timeout_seconds=timeout_seconds)
+            elapsed = await echo(
+                link.peer.tailnet_ip,
+                timeout_seconds=timeout_seconds,
+                make_socket=self._daemon.platform.make_socket,
+            )
         except OSError:
             return {"ms": None, "path": None, "error": "unreachable"}
         if elapsed is None:

@@ -17,6 +17,7 @@ from agent.diagnostics.answers import Diagnostics
 from agent.discovery import Discovery, Findings
 from agent.errors import AgentError
 from agent.exchange import Exchanges
+from agent.heartbeat import beat_without_link
 from agent.host.guardian import Guardian
 from agent.host.undo import undo
 from agent.host.upkeep import Upkeep
@@ -33,15 +34,16 @@ from agent.platform import Platform
 from agent.portmap.client import PortMapper
 from agent.ports import Ports
 from agent.relays import Relays
+from agent.rootless.proxy import open_proxy
+from agent.rootless.upkeep import InsideUpkeep
 from agent.settings import Settings
 from agent.state import Config, MachineState, Store
-from agent.tunnel import MARK, open_tunnel
-from wire.binary import Endpoint, WireError, encode_key
+from agent.tunnel import open_tunnel
+from wire.binary import Endpoint, encode_key
 from wire.control import FromAgent
 from wire.disco import is_disco
 from wire.identity import agent_auth
 from wire.netmap import Netmap, RelayRegion
-from wire.numbers import HEARTBEAT_SECONDS
 
 logger = logging.getLogger("agent.daemon")
 
@@ -101,6 +103,14 @@ class Daemon:
             self.settings.pid_file.chmod(0o600)
             stack.callback(self.settings.pid_file.unlink, missing_ok=True)
             logger.info("started name=%s backend=%s", self.machine.name, self.wireguard.backend)
+            if self.platform.mode == "userspace":
+                proxy = await open_proxy(
+                    resolve=self.membership.address_of,
+                    make_socket=self.platform.make_socket,
+                    path=self.settings.proxy_socket,
+                    place=self.settings.proxy,
+                )
+                stack.callback(proxy.close)
             started()
             await self._work()
         logger.info("stopped")
@@ -109,7 +119,7 @@ class Daemon:
 
     async def change(self, changes: Mapping[str, Any]) -> Config:
         """Change preferences: at the control plane, on disk, on this host."""
-        config = await preferences.change(self.store, self._client, self.machine, changes)
+        config = await preferences.change(self.store, self.client, self.machine, changes)
         self.upkeep.configure(config)
         return config
 
@@ -128,50 +138,53 @@ class Daemon:
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
         """Make everything that must be unmade; each piece is on the stack before the next."""
         # Before anything is made, for a bad CA file must not cost a tunnel.
-        tls = tls_context(self.settings.ca_file)
-        self._client = ControlClient(self.api_url, ca_file=self.settings.ca_file, mark=MARK)
-        stack.push_async_callback(self._client.close)
-        self.ports = Ports(self.settings)
+        tls, mark = tls_context(self.settings.ca_file), self.platform.mark
+        self.client = ControlClient(self.api_url, ca_file=self.settings.ca_file, mark=mark)
+        stack.push_async_callback(self.client.close)
+        self.ports = Ports(self.settings, self.platform)
+        stack.callback(self.platform.close)
         stack.callback(Guardian(self.store.directory).close)
         stack.callback(lambda: self.journal.replay(crashed=self._failed))
         self._open_tunnel()
         stack.callback(lambda: self.wireguard.close())
-        self._port = self.ports.open(
+        self.port = self.ports.open(
             receive=self._packet, data=lambda *packets: self.network.receive_data(*packets)
         )
-        stack.callback(self._port.close)
-        self._stun = StunClient(self._port.send)
+        stack.callback(self.port.close)
+        self._stun = StunClient(self.port.send)
         self.relays = Relays(
             disco_private=self.keys.disco,
             receive=lambda key, segment, batch: self.network.proxy.receive(key, segment, batch),
             changed=self._relay_changed,
             failed=lambda: self.discovery.survey_now(),
             ca_file=self.settings.ca_file,
-            mark=MARK,
+            mark=mark,
         )
         stack.push_async_callback(self.relays.close)
         self.network = Network(
             store=self.store,
             keys=self.keys,
             wireguard=self.wireguard,
-            port=self._port,
+            port=self.port,
             wireguard_port=self.ports.wireguard,
             send_relayed=self.relays.send,
             psk_seconds=self.settings.psk_seconds,
+            make_socket=self.platform.make_socket,
         )
-        self.upkeep = Upkeep(
+        kind = InsideUpkeep if self.platform.mode == "userspace" else Upkeep
+        self.upkeep = kind(
             journal=self.journal,
             interface=self.settings.interface,
-            mark=MARK,
+            mark=mark,
             config=self.store.config(),
             network=self.network,
         )
         stack.push_async_callback(self.upkeep.close)
         stack.callback(self.network.proxy.close)
-        self._port.start()
+        self.port.start()
         self.network.proxy.start()
         self.portmap = PortMapper(
-            port=self.ports.number, mark=MARK, changed=lambda: self.discovery.port_mapped()
+            port=self.ports.number, mark=mark, changed=lambda: self.discovery.port_mapped()
         )
         self.discovery = Discovery(
             stun=self._stun,
@@ -186,7 +199,7 @@ class Daemon:
         )
         self.exchanges = Exchanges(
             network=self.network,
-            client=self._client,
+            client=self.client,
             keys=self.keys,
             machine_id=self.machine.machine_id,
             node_key=self.machine.node_key,
@@ -197,7 +210,7 @@ class Daemon:
             node_key=self.machine.node_key,
             sign=self._sign,
             tls=tls,
-            mark=MARK,
+            mark=mark,
             events=self.membership,
             heartbeat=self.heartbeat,
             netmap_version=lambda: netmap.version if (netmap := self.membership.netmap) else None,
@@ -224,8 +237,8 @@ class Daemon:
             self.exchanges.run(),
             self._tick(),
             self.upkeep.run(),
-            self._heartbeat_without_link(),
-            measure_relayed(self.network, self.latencies_ms),
+            beat_without_link(self),
+            measure_relayed(self.network, self.latencies_ms, self.platform.make_socket),
             report_swapped_identities(self.network, self.link.send),
         ]
         tasks = [asyncio.create_task(part) for part in work]
@@ -254,7 +267,7 @@ class Daemon:
         self.goodbye_sent = await self.link.send(FromAgent.GOODBYE)
         if not self.goodbye_sent and self._final is None:
             body = {"status": "offline"}
-            await self._client.call("POST", "/api/machine-heartbeat", body, token=self.machine.node_key)
+            await self.client.call("POST", "/api/machine-heartbeat", body, token=self.machine.node_key)
             self.goodbye_sent = True
 
     async def _tick(self) -> None:
@@ -294,24 +307,6 @@ class Daemon:
 
     def _paths(self) -> list[tuple[str, str]]:
         return [(link.label, link.pqc) for link in self.network.links.values()]
-
-    async def _heartbeat_without_link(self) -> None:
-        """Signs of life by HTTP while the link is down, so that the machine is not shown offline."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            if self.link.connected:
-                continue
-            netmap = self.membership.netmap
-            body = {**self.heartbeat(), "netmap_version": netmap.version if netmap else 0}
-            try:
-                answer = await self._client.call(
-                    "POST", "/api/machine-heartbeat", body, token=self.machine.node_key
-                )
-                if "self" in answer:
-                    self.relays.token = answer.get("relay_token")
-                    self.membership.on_netmap(Netmap.from_json(answer))
-            except (AgentError, WireError) as error:
-                logger.debug("heartbeat failed: %s", error)
 
     def heartbeat(self) -> dict[str, Any]:
         """What a heartbeat carries."""

@@ -46,6 +46,14 @@ class Membership:
         """Keep the map on disk."""
         self._saved.flush()
 
+    def address_of(self, name: str) -> str | None:
+        """The tailnet address of a machine by its name or its whole MagicDNS name."""
+        wanted = name.rstrip(".").casefold()
+        for peer in self.netmap.peers.values() if self.netmap else ():
+            if wanted in (peer.name.casefold(), peer.magicdns_name.casefold()):
+                return peer.tailnet_ip
+        return None
+
     def on_link(self, connected: bool, reason: str | None) -> None:
         """The control plane link came up or went down; tunnels do not care."""
         if connected:

@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import math
 import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -55,6 +56,7 @@ class Network:
         send_relayed: Callable[[bytes, int, bytes], bool],
         random_bytes: Callable[[int], bytes] = os.urandom,
         psk_seconds: float = PSK_RENEWAL_SECONDS,
+        make_socket: Callable[[int, int], socket.socket] = socket.socket,
     ) -> None:
         self._store, self._keys, self.wireguard, self._port = store, keys, wireguard, port
         self._send_relayed, self._random_bytes = send_relayed, random_bytes
@@ -66,6 +68,7 @@ class Network:
             inject=port.inject if isinstance(port, SharedPort) else lambda source, payload: False,
             late=self._late_endpoint,
             on_disco=self.receive_relayed,
+            make_socket=make_socket,
         )
         self.links: dict[str, PeerLink] = {}
         self.refused: dict[str, str] = {}
@@ -194,16 +197,6 @@ class Network:
         )
         if link is not None:
             self.proxy.receive(link.keys.disco, segment, batch)
-
-    @property
-    def packets_per_call(self) -> tuple[float | None, float | None]:
-        """WireGuard's datagrams per system call on an owned port, in and out; None where there was none."""
-        if self._owned is None:
-            return None, None
-        seen = self._owned.traffic
-        pairs = (seen.datagrams_in, seen.calls_in), (seen.datagrams_out, seen.calls_out)
-        inward, outward = (round(count / calls, 2) if calls else None for count, calls in pairs)
-        return inward, outward
 
     def _send_data(self, key: bytes, segment: int, batch: bytes) -> bool:
         """WireGuard's packets on their way out: on the direct path, else by relay."""

@@ -2,8 +2,9 @@
 
 from agent.io.owned import Data, OwnedPort
 from agent.io.port import Receive, SharedPort, shareable
+from agent.platform import Platform
 from agent.settings import Settings
-from agent.tunnel import MARK, free_port, loopback_port
+from agent.tunnel import free_port, loopback_port
 
 Port = SharedPort | OwnedPort
 
@@ -11,13 +12,14 @@ Port = SharedPort | OwnedPort
 class Ports:
     """The numbers of the agent's port and of WireGuard's; open() makes the agent's."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.owned = settings.port == "owned" or not shareable()
+    def __init__(self, settings: Settings, platform: Platform) -> None:
+        self._mark = platform.mark
+        self.owned = settings.port == "owned" or platform.mode == "userspace" or not shareable()
         self.number = free_port()
         self.wireguard = loopback_port() if self.owned else self.number
 
     def open(self, *, receive: Receive, data: Data) -> Port:
         """receive gets disco and STUN; data what else comes to an owned port."""
         if self.owned:
-            return OwnedPort(self.number, mark=MARK, receive=receive, data=data)
-        return SharedPort(self.number, mark=MARK, receive=receive)
+            return OwnedPort(self.number, mark=self._mark, receive=receive, data=data)
+        return SharedPort(self.number, mark=self._mark, receive=receive)

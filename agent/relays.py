@@ -39,7 +39,7 @@ class Relays:
         changed: Callable[[], None],
         failed: Callable[[], None],
         ca_file: str | None,
-        mark: int,
+        mark: int | None,
     ) -> None:
         self._disco_private, self._receive = disco_private, receive
         self._changed, self._failed = changed, failed

@@ -29,6 +29,8 @@ class Settings:
     psk_seconds: float = PSK_RENEWAL_SECONDS
     port_mapping: bool = True
     port: str = "auto"
+    userspace: bool = False
+    proxy: tuple[str, int] | None = None
 
     @property
     def socket(self) -> Path:
@@ -38,6 +40,11 @@ class Settings:
             return Path("/run/quickztna") / f"{digest}.sock"
         runtime = os.environ.get("XDG_RUNTIME_DIR") or str(self.directory)
         return Path(runtime) / f"quickztna-{digest}.sock"
+
+    @property
+    def proxy_socket(self) -> Path:
+        """Where the proxy of userspace mode serves our own user."""
+        return self.socket.with_suffix(".proxy")
 
     @property
     def pid_file(self) -> Path:
@@ -71,6 +78,8 @@ def load(log_level: str | None = None) -> Settings:
         psk_seconds=_psk_seconds(os.environ.get("QUICKZTNA_PSK_SECONDS")),
         port_mapping=_choice("QUICKZTNA_PORT_MAPPING", "on", "off") == "on",
         port=_choice("QUICKZTNA_PORT", "auto", "owned"),
+        userspace=_choice("QUICKZTNA_USERSPACE", "off", "on") == "on",
+        proxy=proxy_place(os.environ.get("QUICKZTNA_PROXY")),
     )
 
 
@@ -82,6 +91,16 @@ def check_api_url(url: str) -> str:
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise AgentError("INVALID_INPUT", "the control plane must be reached by https://")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def proxy_place(text: str | None) -> tuple[str, int] | None:
+    """host:port of loopback, where no other machine can get in."""
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if host not in ("127.0.0.1", "localhost", "[::1]") or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise AgentError("INVALID_INPUT", f"the proxy's place must be 127.0.0.1:PORT, not {text!r}")
+    return host.strip("[]"), int(port)
 
 
 def platform_name() -> str:

@@ -12,8 +12,6 @@ from agent.platform import Platform
 from agent.state import MachineState
 from wire.numbers import AGENT_PORT, TAILNET_CIDR, TUNNEL_MTU
 
-# On every packet of the agent and of WireGuard, so that an exit node never loops them.
-MARK = 0x515A
 PORTS_TRIED = 64
 
 
@@ -46,21 +44,24 @@ def open_tunnel(
     port: int,
 ) -> WireGuard:
     """An interface that is up, addressed and routed; AgentError says why there is none."""
-    if Path(f"/sys/class/net/{interface}").exists():
+    hosts_own = platform.mode == "tun"
+    if hosts_own and Path(f"/sys/class/net/{interface}").exists():
         raise AgentError(
             "INTERFACE_IN_USE", f"an interface {interface} exists that is not ours; set QUICKZTNA_INTERFACE"
         )
     wireguard = platform.wireguard(interface)
-    journal.record("interface", name=interface)
+    if hosts_own:
+        journal.record("interface", name=interface)
     try:
-        wireguard.open(private_key=keys.wireguard, listen_port=port, mark=MARK)
+        wireguard.open(private_key=keys.wireguard, listen_port=port, mark=platform.mark)
         addresses = [f"{machine.tailnet_ip}/32"]
         if machine.tailnet_ipv6 and _has_ipv6():
             addresses.append(f"{machine.tailnet_ipv6}/128")
         platform.configure(interface, addresses=addresses, routes=[TAILNET_CIDR], mtu=TUNNEL_MTU)
     except OSError as error:
         wireguard.close()
-        journal.retract("interface", name=interface)
+        if hosts_own:
+            journal.retract("interface", name=interface)
         raise AgentError("TUNNEL_FAILED", f"cannot make the interface {interface}: {error}") from None
     return wireguard
 

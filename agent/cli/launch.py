@@ -49,6 +49,9 @@ def background(context: Context) -> int:
     environment = {name: value for name, value in os.environ.items() if name != "ZTNA_AUTH_KEY"}
     if context.settings.ca_file:
         environment["QUICKZTNA_CA_FILE"] = str(Path(context.settings.ca_file).absolute())
+    environment["QUICKZTNA_USERSPACE"] = "on" if context.settings.userspace else "off"
+    if context.settings.proxy:
+        environment["QUICKZTNA_PROXY"] = "{}:{}".format(*context.settings.proxy)
     process = subprocess.Popen(
         [sys.executable, "-m", "agent", "--log-level", context.settings.log_level, "up"],
         env={**environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

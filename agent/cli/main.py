@@ -119,14 +119,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         status = EXIT_INTERRUPTED
     except (ReaderGone, BrokenPipeError):
         status = 0
-    except OSError as error:
-        print_error("SYSTEM_ERROR", str(error), as_json)
-        status = EXIT_FAILED
     except Exception as error:
         import logging
 
-        logging.getLogger("agent.cli").debug("unexpected", exc_info=True)
-        print_error("INTERNAL_ERROR", f"unexpected failure ({type(error).__name__}); see 'ztna log'", as_json)
+        logging.getLogger("agent.cli").debug("failed", exc_info=True)
+        if isinstance(error, OSError):
+            print_error("SYSTEM_ERROR", str(error), as_json)
+        else:
+            text = f"unexpected failure ({type(error).__name__}); see 'ztna log'"
+            print_error("INTERNAL_ERROR", text, as_json)
         status = EXIT_FAILED
     _leave(status)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.diagnostics import runtime
+from agent.io.owned import OwnedPort
 
 if TYPE_CHECKING:
     from agent.daemon import Daemon
@@ -60,16 +61,16 @@ class Diagnostics:
     async def runtime(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Version, memory, loop lag, backend."""
         daemon = self._daemon
+        per_call = daemon.port.packets_per_call if isinstance(daemon.port, OwnedPort) else (None, None)
         return {
             "version": __version__,
             **await runtime.figures(),
             "backend": daemon.wireguard.backend,
             "derp_region": daemon.relays.home,
             "dns_enabled": daemon.upkeep.dns.status()["installed"] is not None,
-            "userspace": False,
+            "userspace": daemon.platform.mode == "userspace",
             "port": "owned" if daemon.ports.owned else "shared",
-            "packets_per_call_in": daemon.network.packets_per_call[0],
-            "packets_per_call_out": daemon.network.packets_per_call[1],
+            **dict(zip(("packets_per_call_in", "packets_per_call_out"), per_call, strict=True)),
         }
 
     async def gauges(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import logging
 import socket
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 
 from agent.engine.filter import FilterSettings, Ruleset, compile_filter
 from agent.host.program import run
@@ -48,11 +49,16 @@ class PacketFilter:
         self.table: str | None = None
         self._current: Ruleset | None = None
         self._suspect = False
-        self._notices = _listen()
+
+    @cached_property
+    def _notices(self) -> socket.socket:
+        """Made when it is first needed: it takes a privilege, and not every host is filtered."""
+        return _listen()
 
     def apply(self, netmap: Netmap, settings: FilterSettings) -> None:
         """Put the map's filter in force: element by element if only peers moved, else as a whole."""
         wanted = compile_filter(netmap, settings)
+        _ = self._notices  # from the first write on
         changes = None if self._current is None else wanted.changes(self._current, self.table or "")
         if changes is not None and not self._disturbed():
             if not changes:
@@ -115,7 +121,8 @@ class PacketFilter:
 
     def close(self) -> None:
         """Stop listening; the journal removes the table."""
-        self._notices.close()
+        if "_notices" in self.__dict__:
+            self._notices.close()
 
     def _own_table(self) -> str:
         """Our table, on record before it is made; a table of that name that is not ours is left alone."""

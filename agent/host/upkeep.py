@@ -39,13 +39,13 @@ class Upkeep:
     """One host. A part that fails is named in `problems` and tried again; the others go on."""
 
     def __init__(
-        self, *, journal: Journal, interface: str, mark: int, config: Config, network: Network
+        self, *, journal: Journal, interface: str, mark: int | None, config: Config, network: Network
     ) -> None:
-        self.config, self._mark, self._network = config, mark, network
+        self.config, self._mark, self._network = config, mark or 0, network
         self._interface = interface
         self.filter = PacketFilter(journal, interface)
-        self.routes = HostRoutes(journal, interface, mark)
-        self.dns = MagicDns(journal, interface, Upstreams(mark=mark, marked=self._avoids_tunnel))
+        self.routes = HostRoutes(journal, interface, self._mark)
+        self.dns = MagicDns(journal, interface, Upstreams(mark=self._mark, marked=self._avoids_tunnel))
         self._liveness = Liveness(network)
         self._netmap: Netmap | None = None
         self._plan = RoutePlan()
@@ -94,6 +94,11 @@ class Upkeep:
         if self.exit_node:
             prefixes.setdefault(self.exit_node, []).extend(DEFAULT_ROUTES)
         self._network.carry({key: tuple(value) for key, value in prefixes.items()})
+        self._lead(local)
+
+    def _lead(self, local: list[LocalNetwork]) -> None:
+        """Make the host's routes lead where the peers were chosen."""
+        config = self.config
         self._plan = plan(
             self.carriers,
             everything=bool(config.exit_node),

@@ -56,6 +56,14 @@ class OwnedPort:
         with contextlib.suppress(OSError):  # a host without IPv6
             self._v6 = self._open(socket.AF_INET6, mark)
 
+    @property
+    def packets_per_call(self) -> tuple[float | None, float | None]:
+        """WireGuard's datagrams per system call, in and out; None where there was none."""
+        seen = self.traffic
+        pairs = (seen.datagrams_in, seen.calls_in), (seen.datagrams_out, seen.calls_out)
+        inward, outward = (round(count / calls, 2) if calls else None for count, calls in pairs)
+        return inward, outward
+
     def start(self) -> None:
         """Deliver packets on the running loop."""
         loop = asyncio.get_running_loop()

@@ -4,18 +4,24 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Callable
 
 _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 _PAYLOAD = b"quickztna-ping-probe-of-56-bytes".ljust(48, b".")
 
 
-async def echo(address: str, *, timeout_seconds: float) -> float | None:
+MakeSocket = Callable[[int, int, int], socket.socket]
+
+
+async def echo(
+    address: str, *, timeout_seconds: float, make_socket: MakeSocket = socket.socket
+) -> float | None:
     """Milliseconds until the answer, or None without one. OSError when nothing can be sent."""
     loop = asyncio.get_running_loop()
     identifier = int.from_bytes(os.urandom(2), "big")
     cookie = os.urandom(8)
     packet = _request(identifier, cookie)
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+    with make_socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
         sock.setblocking(False)
         sock.connect((address, 0))
         began = loop.time()

@@ -42,13 +42,13 @@ class SharedPort:
     receive gets (payload, source) of every disco or STUN packet, on the event loop.
     """
 
-    def __init__(self, port: int, *, mark: int, receive: Receive) -> None:
+    def __init__(self, port: int, *, mark: int | None, receive: Receive) -> None:
         self.port = port
         self._receive = receive
         self._v4 = self._open(socket.AF_INET, mark, _filter_v4(port))
         self._v6: socket.socket | None = None
         self._inject_v4 = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-        self._inject_v4.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
+        set_mark(self._inject_v4, mark)
         with contextlib.suppress(OSError):  # a host without IPv6
             self._v6 = self._open(socket.AF_INET6, mark, _filter_v6(port))
             self._v6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, 6)
@@ -122,7 +122,7 @@ class SharedPort:
         known = self._local.get(host)
         if known is None:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, SO_MARK, self._mark)
+                set_mark(probe, self._mark)
                 try:
                     probe.connect((host, 9))
                 except OSError:
@@ -130,7 +130,7 @@ class SharedPort:
                 known = self._local[host] = str(probe.getsockname()[0])
         return known
 
-    def _open(self, family: int, mark: int, program: bytes) -> socket.socket:
+    def _open(self, family: int, mark: int | None, program: bytes) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_RAW, _UDP)
         try:
             sock.setblocking(False)
@@ -139,7 +139,7 @@ class SharedPort:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     sock.recv(65536)
-            sock.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
+            set_mark(sock, mark)
         except OSError:
             sock.close()
             raise
@@ -163,6 +163,12 @@ class SharedPort:
             host = str(ipaddress.ip_address(address[0].partition("%")[0]))
             if payload and port:
                 self._receive(payload, Endpoint(host, port))
+
+
+def set_mark(sock: socket.socket, mark: int | None) -> None:
+    """Put the firewall mark on everything that a socket sends, if there is one."""
+    if mark is not None:
+        sock.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
 
 
 def shareable() -> bool:

@@ -32,7 +32,8 @@ class RelayProxy:
     """send(disco key, segment, batch) puts a batch on the link of that peer.
 
     late(key) is the direct endpoint while relayed packets of the peer must be injected under it,
-    else None. on_disco(key, packet) gets disco messages that came by relay.
+    else None. on_disco(key, packet) gets disco messages that came by relay. make_socket makes a
+    socket where WireGuard is.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class RelayProxy:
         inject: Callable[[Endpoint, memoryview], bool],
         late: Callable[[bytes], Endpoint | None],
         on_disco: Callable[[bytes, bytes], None],
+        make_socket: Callable[[int, int], socket.socket] = socket.socket,
     ) -> None:
         self._wireguard = ("127.0.0.1", wireguard_port)
         self._send, self._inject, self._late, self._on_disco = send, inject, late, on_disco
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = make_socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):

@@ -38,7 +38,7 @@ class WireGuard(Protocol):
 
     backend: str
 
-    def open(self, *, private_key: bytes, listen_port: int, mark: int) -> None:
+    def open(self, *, private_key: bytes, listen_port: int, mark: int | None) -> None:
         """Make the interface, without addresses and down."""
 
     def apply(self, changes: Sequence[PeerChange]) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from agent.io.wireguard import PeerChange, PeerStatus
 from wire.binary import Endpoint
@@ -15,6 +16,16 @@ from wire.binary import Endpoint
 UAPI_DIRECTORY = Path("/var/run/wireguard")
 START_SECONDS = 5.0
 STOP_SECONDS = 2.0
+UAPI_SECONDS = 5.0
+ENVIRONMENT = {"LOG_LEVEL": "error"}
+
+
+class Served(Protocol):
+    """The process that serves an interface; poll() gives None while it lives."""
+
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
 
 
 class WireGuardGo:
@@ -25,24 +36,16 @@ class WireGuardGo:
     def __init__(self, interface: str) -> None:
         self._interface = interface
         self._socket = UAPI_DIRECTORY / f"{interface}.sock"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Served | None = None
 
     @staticmethod
     def available() -> bool:
         """Whether the program is installed."""
         return shutil.which("wireguard-go") is not None
 
-    def open(self, *, private_key: bytes, listen_port: int, mark: int) -> None:
+    def open(self, *, private_key: bytes, listen_port: int, mark: int | None) -> None:
         """Start the process and configure the interface."""
-        remove_stale_socket(self._interface)
-        self._process = subprocess.Popen(
-            ["wireguard-go", "-f", self._interface],
-            env={**os.environ, "LOG_LEVEL": "error"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._process = self._start()
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None:
@@ -51,7 +54,8 @@ class WireGuardGo:
                 self.close()
                 raise OSError("wireguard-go did not answer")
             time.sleep(0.01)
-        self._set([f"private_key={private_key.hex()}", f"listen_port={listen_port}", f"fwmark={mark}"])
+        settings = [f"private_key={private_key.hex()}", f"listen_port={listen_port}"]
+        self._set([*settings, *([] if mark is None else [f"fwmark={mark}"])])
 
     def apply(self, changes: Sequence[PeerChange]) -> None:
         """Write changes in one transaction."""
@@ -70,14 +74,42 @@ class WireGuardGo:
         """End the process; the interface goes with it."""
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._end(self._process)
         self._process = None
+
+    def _start(self) -> Served:
         remove_stale_socket(self._interface)
+        return subprocess.Popen(
+            self._command(),
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _end(self, process: Served) -> None:
+        assert isinstance(process, subprocess.Popen)
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        remove_stale_socket(self._interface)
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(UAPI_SECONDS)
+            connection.connect(str(self._socket))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def _command(self) -> list[str]:
+        return ["wireguard-go", "-f", self._interface]
 
     def _set(self, lines: Sequence[str]) -> None:
         self._call("set=1\n" + "\n".join(lines) + "\n\n")
@@ -89,9 +121,7 @@ class WireGuardGo:
         return False
 
     def _call(self, request: str) -> list[tuple[str, str]]:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(5)
-            connection.connect(str(self._socket))
+        with self._connect() as connection:
             connection.sendall(request.encode())
             reply = bytearray()
             while not reply.endswith(b"\n\n"):

@@ -33,14 +33,17 @@ class KernelWireGuard:
             _ip("link", "del", _PROBE)
         return made
 
-    def open(self, *, private_key: bytes, listen_port: int, mark: int) -> None:
+    def open(self, *, private_key: bytes, listen_port: int, mark: int | None) -> None:
         """Make and configure the link."""
         made = _ip("link", "add", self._interface, "type", "wireguard")
         if made.returncode:
             raise OSError(made.stderr.strip() or "the kernel refused the WireGuard link")
         self._call(
             lambda wireguard: wireguard.set(
-                self._interface, private_key=encode_key(private_key), listen_port=listen_port, fwmark=mark
+                self._interface,
+                private_key=encode_key(private_key),
+                listen_port=listen_port,
+                fwmark=mark or 0,
             )
         )
 

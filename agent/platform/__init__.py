@@ -1,5 +1,6 @@
 """What differs between operating systems, behind one interface."""
 
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -7,9 +8,19 @@ from typing import Protocol
 from agent.errors import AgentError
 from agent.io.wireguard import WireGuard
 
+# On every packet of the agent and of WireGuard, so that an exit node never loops them.
+MARK = 0x515A
+
 
 class Platform(Protocol):
-    """The host as the daemon needs it. Errors are AgentError or OSError."""
+    """The host as the daemon needs it. Errors are AgentError or OSError.
+
+    mode is tun, or userspace where programs of the host do not see the tunnel; mark is the firewall
+    mark of the agent's own packets, where it may mark them.
+    """
+
+    mode: str
+    mark: int | None
 
     def check_privileges(self) -> None:
         """AgentError that says what is missing to make a tunnel."""
@@ -26,10 +37,20 @@ class Platform(Protocol):
     def watch_network(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` on the event loop when links or addresses change; returns its end."""
 
+    def make_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """A socket whose packets take the tunnel where an address is behind it."""
 
-def current() -> Platform:
-    """The platform of this process."""
+    def close(self) -> None:
+        """Give back what is not the tunnel's own."""
+
+
+def current(*, userspace: bool = False) -> Platform:
+    """The platform of this process. userspace: without root, or as if without."""
     if sys.platform == "linux":
+        if userspace:
+            from agent.platform.rootless import Rootless
+
+            return Rootless()
         from agent.platform.linux import Linux
 
         return Linux()

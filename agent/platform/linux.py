@@ -15,12 +15,23 @@ from agent.host.program import run
 from agent.io.wireguard import WireGuard
 from agent.io.wireguard_go import WireGuardGo
 from agent.io.wireguard_kernel import KernelWireGuard
+from agent.platform import MARK
 
 _RTMGRP_LINK, _RTMGRP_IPV4_IFADDR, _RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 
 
 class Linux:
     """This host."""
+
+    mode = "tun"
+    mark: int | None = MARK
+
+    def make_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """Any socket: the host's routes lead into the tunnel."""
+        return socket.socket(family, kind, protocol)
+
+    def close(self) -> None:
+        """Nothing is left."""
 
     def check_privileges(self) -> None:
         """The tunnel needs root and a TUN device."""

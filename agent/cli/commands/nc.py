@@ -16,6 +16,7 @@ from agent.cli.durations import DURATION
 from agent.errors import AgentError
 
 _CHUNK = 64 * 1024
+_SOCKS_ERRORS = {5: errno.ECONNREFUSED, 4: errno.EHOSTUNREACH}
 _REASONS = {
     errno.ECONNREFUSED: "refused",
     errno.ETIMEDOUT: "timed out",
@@ -34,8 +35,16 @@ _REASONS = {
 def command(context: Context, host: str, port: int, udp: bool, wait: float) -> None:
     """Carry standard input to PORT of HOST through the tunnel, and its answer to standard output."""
     context.machine()
+    proxied = (context.ask_if_running("status") or {}).get("mode") == "userspace"
+    if proxied and udp:
+        raise AgentError("UNSUPPORTED", "userspace mode carries TCP only")
     try:
-        with _connect(_address(context, host), port, udp=udp, wait=wait) as connection:
+        address = _address(context, host)
+        with (
+            _through_proxy(context, address, port, wait=wait)
+            if proxied
+            else _connect(address, port, udp=udp, wait=wait)
+        ) as connection:
             _carry(connection, idle=wait if udp else None)
     except BrokenPipeError:
         raise
@@ -62,6 +71,36 @@ def _connect(address: str, port: int, *, udp: bool, wait: float) -> socket.socke
         connection.close()
         raise
     return connection
+
+
+def _through_proxy(context: Context, address: str, port: int, *, wait: float) -> socket.socket:
+    """By the daemon's SOCKS5 proxy (RFC 1928), for this host has no route into the tunnel."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(wait)
+        connection.connect(str(context.settings.proxy_socket))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        kind = b"\x04" if family == socket.AF_INET6 else b"\x01"
+        place = kind + socket.inet_pton(family, address) + port.to_bytes(2, "big")
+        connection.sendall(b"\x05\x01\x00" + b"\x05\x01\x00" + place)
+        answer = _exactly(connection, 2 + 10)
+        if answer[3]:
+            raise OSError(_SOCKS_ERRORS.get(answer[3], errno.EHOSTUNREACH), "")
+        connection.settimeout(None)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            raise OSError(errno.ECONNRESET, "")
+        data += part
+    return data
 
 
 def _carry(connection: socket.socket, *, idle: float | None) -> None:

@@ -21,8 +21,7 @@ def command(context: Context, as_json: bool) -> int:
     import asyncio
 
     from agent.diagnostics.netcheck import document, survey
-    from agent.platform import current
-    from agent.tunnel import MARK
+    from agent.platform import MARK, current
 
     regions, reached = _regions(context)
     addresses = current().local_addresses(excluding=context.settings.interface)

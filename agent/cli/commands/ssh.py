@@ -1,7 +1,9 @@
 """`ztna ssh [USER@]PEER [-- SSH_ARGS...]`."""
 
 import os
+import shlex
 import shutil
+import sys
 
 import click
 
@@ -31,6 +33,8 @@ def command(context: Context, target: str, ssh_arguments: tuple[str, ...]) -> No
         # An address is given to another machine one day; its host key must not follow.
         "HostKeyAlias": str(peer["id"]),
     }
+    if (context.ask_if_running("status") or {}).get("mode") == "userspace":
+        options["ProxyCommand"] = f"{shlex.quote(sys.executable)} -m agent nc %h %p"
     settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     destination = f"{user}@{address}" if user else address
     # Options of ssh come before the destination, a remote command after it: "--" ends neither.

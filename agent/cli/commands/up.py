@@ -1,5 +1,6 @@
 """`ztna up`."""
 
+import os
 import re
 import time
 from dataclasses import replace
@@ -15,6 +16,7 @@ from agent.cli.flags import host_options, switch
 from agent.cli.output import json_option, note, print_json
 from agent.errors import EXIT_PENDING, AgentError
 from agent.platform import current
+from agent.settings import proxy_place
 from agent.state import MachineState
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ PENDING_TEXT = "waiting for an administrator's approval: Machines → Pending Ap
 @click.option("--dns-domain", help="A search domain before the network's own.")
 @click.option("--reset", is_flag=True, help="Put every setting back to its default first.")
 @click.option("--daemon", is_flag=True, help="Run in the background and log to ztna.log.")
+@click.option("--userspace", is_flag=True, help="Without a TUN device of the host; the mode without root.")
+@click.option("--proxy", metavar="ADDR:PORT", help="In that mode: a SOCKS5 and HTTP proxy on loopback.")
 @click.option("--force-reauth", is_flag=True, help="Enrol again with new keys before connecting.")
 @click.option("--org", help="Slug of the organization to join.")
 @click.option("--wait", is_flag=False, flag_value="24h", type=DURATION, help="Stay until approved.")
@@ -55,15 +59,18 @@ def command(
     api_url: str | None,
     ca_file: str | None,
     reset: bool,
+    userspace: bool,
+    proxy: str | None,
     as_json: bool,
     **given: Any,
 ) -> int:
     """Connect this machine to the network; enrol it first if need be."""
+    choose_mode(context, userspace=userspace, proxy=proxy)
     if ca_file:
         context.settings = replace(context.settings, ca_file=ca_file)
     refuse_second(context)
     changes = wanted(context, given, reset=reset)
-    platform = current()
+    platform = current(userspace=context.settings.userspace)
     platform.check_privileges()
     machine = None if force_reauth else context.store.machine()
     if machine is not None:
@@ -76,26 +83,43 @@ def command(
     if machine.status == "pending" and not approved(context, machine, wait):
         note(f"Registered, but {PENDING_TEXT}.")
         if as_json:
-            print_json(_summary(machine, None, None))
+            print_json(_summary(machine, None, None, platform.mode))
         return EXIT_PENDING
     if changes:
         set_command.apply(context, changes)
     if daemon:
         pid = launch.background(context)
-        note(f"Connected as {machine.name} ({machine.tailnet_ip}) [tun]")
+        note(f"Connected as {machine.name} ({machine.tailnet_ip}) [{platform.mode}]")
         note(f"PID {pid}, log {context.settings.log_file}")
         if as_json:
-            print_json(_summary(machine, _first_map(context), pid))
+            print_json(_summary(machine, _first_map(context), pid, platform.mode))
         return 0
 
     def started() -> None:
-        note(f"Connected as {machine.name} ({machine.tailnet_ip}) [tun]. Ctrl-C disconnects.")
+        note(f"Connected as {machine.name} ({machine.tailnet_ip}) [{platform.mode}]. Ctrl-C disconnects.")
         if as_json:
-            print_json(_summary(machine, None, None))
+            print_json(_summary(machine, None, None, platform.mode))
 
     launch.foreground(context, machine, platform, started)
     note("VPN stopped.")
     return 0
+
+
+def choose_mode(context: Context, *, userspace: bool, proxy: str | None) -> None:
+    """Userspace mode if it is wanted, or all there is without root."""
+    settings = context.settings
+    userspace = userspace or settings.userspace
+    if not userspace and not _is_root():
+        note("Not root: userspace mode. Programs of this host get in by 'ztna nc', 'ztna ssh' and the proxy.")
+        userspace = True
+    place = proxy_place(proxy) if proxy else settings.proxy
+    if place is not None and not userspace:
+        raise AgentError("INVALID_INPUT", "--proxy belongs to userspace mode; add --userspace")
+    context.settings = replace(settings, userspace=userspace, proxy=place)
+
+
+def _is_root() -> bool:
+    return not hasattr(os, "geteuid") or os.geteuid() == 0
 
 
 def wanted(context: Context, given: dict[str, Any], *, reset: bool) -> dict[str, Any]:
@@ -179,7 +203,9 @@ def _first_map(context: Context) -> dict[str, Any] | None:
         time.sleep(0.05)
 
 
-def _summary(machine: MachineState, status: dict[str, Any] | None, pid: int | None) -> dict[str, Any]:
+def _summary(
+    machine: MachineState, status: dict[str, Any] | None, pid: int | None, mode: str
+) -> dict[str, Any]:
     peers = status["peers"] if status else []
     pqc = status["pqc"] if status else {"active": False, "pairs_pq": 0}
     return {
@@ -189,7 +215,7 @@ def _summary(machine: MachineState, status: dict[str, Any] | None, pid: int | No
         "tailnet_ip": machine.tailnet_ip,
         "magicdns_name": machine.magicdns_name,
         "status": machine.status,
-        "mode": "tun",
+        "mode": mode,
         "derp_region": status["derp_region"] if status else None,
         "peers": {
             "total": len(peers),
