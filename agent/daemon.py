@@ -7,12 +7,13 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from agent import preferences, report
 from agent.alarms import report_swapped_identities
 from agent.answers import Answers
+from agent.clock import SleepWatch
 from agent.diagnostics.answers import Diagnostics
 from agent.discovery import Discovery, Findings
 from agent.errors import AgentError
@@ -49,6 +50,7 @@ logger = logging.getLogger("agent.daemon")
 
 HOME_FILE = "home.json"
 POLL_SECONDS = 1.0
+SLEPT_SECONDS = 5.0
 SETTLING_SECONDS = 0.1
 GOODBYE_SECONDS = 2.0
 # Addresses come and go in bursts while a network changes.
@@ -272,7 +274,7 @@ class Daemon:
 
     async def _tick(self) -> None:
         """Timers of the paths, and WireGuard's own view at a steady pace."""
-        polled = -math.inf
+        polled, sleep = -math.inf, SleepWatch()
         while True:
             now = time.monotonic()
             pace = SETTLING_SECONDS if self.network.settling() else POLL_SECONDS
@@ -281,6 +283,8 @@ class Daemon:
                 async with asyncio.timeout(max(0.001, due - now)):
                     await self._wake.wait()
             self._wake.clear()
+            if sleep.slept() > SLEPT_SECONDS:
+                self._resumed()
             now = time.monotonic()
             self.network.handle_timeout(now)
             if now >= polled + pace:
@@ -361,11 +365,17 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._settling = loop.call_later(NETWORK_SETTLES_SECONDS, self._network_settled)
 
-    def _network_settled(self) -> None:
+    def _resumed(self) -> None:
+        """Nobody waited for us: no connection and no NAT's mapping is worth anything now."""
+        self._network_settled(kept=())
+
+    def _network_settled(self, kept: Sequence[str] | None = None) -> None:
+        """kept: addresses whose connections may stand, all of ours unless told otherwise."""
         logger.info("the network changed; paths are proven anew")
+        kept = self._addresses if kept is None else kept
         self.upkeep.network_changed()
-        self.relays.network_changed(self._addresses)
-        self.link.network_changed(self._addresses)
+        self.relays.network_changed(kept)
+        self.link.network_changed(kept)
         self.network.link_changed(time.monotonic())
         self.discovery.survey_now()
         self.portmap.network_changed()

@@ -42,12 +42,12 @@ def path(machine, other):
     return (machine.peers().get(other.host.name) or {}).get("path")
 
 
-def pair(running, left, right, port="auto"):
+def pair(running, left, right, port="auto", url=None):
     """Two enrolled machines that talk."""
     key = running.auth_key(running.sign_up("Lab"))
     machines = [running.machine(host) for host in (left, right)]
     for machine in machines:
-        machine.environment["QUICKZTNA_PORT"] = port
+        machine.environment |= {"QUICKZTNA_PORT": port, "ZTNA_API_URL": url or running.control_url}
         machine.up(key)
     wait_until(lambda: path(*machines) in ("direct", "derp"), "a session", 30)
     return machines
@@ -111,12 +111,18 @@ def test_another_region_takes_over_from_a_relay_that_dies(tmp_path):
         assert sum(figures["outages_s"]) < 5, figures
 
 
-@pytest.mark.parametrize(("port", "rounds"), [("auto", 50), ("owned", 10)])
-def test_moves_between_relay_and_direct_under_load_lose_nothing(port, rounds, tmp_path):
+@pytest.mark.parametrize(("port", "family", "rounds"), [("auto", 4, 50), ("auto", 6, 10), ("owned", 4, 10)])
+def test_moves_between_relay_and_direct_under_load_lose_nothing(port, family, rounds, tmp_path):
     with site(tmp_path) as running:
-        lab = running.lab
-        hosts = [lab.private_host(name, lab.nat(Nat.PORT_RESTRICTED)) for name in ("alpha", "beta")]
-        alpha, beta = pair(running, *hosts, port=port)
+        lab, names = running.lab, ("alpha", "beta")
+        if family == 4:
+            hosts = [lab.private_host(name, lab.nat(Nat.PORT_RESTRICTED)) for name in names]
+            place = f"{hosts[1].router.address}:41641"
+        else:
+            hosts = [lab.public_host(name, ipv4=False, ipv6=True) for name in names]
+            place = f"[{hosts[1].address6}]:41641"
+        url = f"https://[{running.control.address6}]" if family == 6 else running.control_url
+        alpha, beta = pair(running, *hosts, port=port, url=url)
         wait_until(lambda: path(alpha, beta) == "direct" == path(beta, alpha), "a direct path", 20)
         log, target = alpha.directory / "ztna.log", alpha.ztna("ip", "beta").strip()
         begun = len(log.read_text())
@@ -132,7 +138,7 @@ def test_moves_between_relay_and_direct_under_load_lose_nothing(port, rounds, tm
                 alpha.ztna("debug", "path", "beta", "--auto")
                 wait_until(lambda due=2 * number + 2: len(moves()) >= due, "the direct path", 10, pause=0.02)
         seen = moves()
-        assert seen == ["relay", f"{beta.host.router.address}:41641"] * rounds, seen
+        assert seen == ["relay", place] * rounds, seen
         assert figures["lost"] == 0, figures
         assert figures["sent"] > 20 * rounds
         carried = alpha.json("debug", "metrics")["packets_per_call_out"]
