@@ -4,6 +4,7 @@ import uuid
 from dataclasses import replace
 
 from apps.dns.models import DnsConfig, DnsRecord
+from apps.dns.parsing import OWN_NAME
 from apps.machines.names import domain_of
 from apps.orgs.models import Organization
 from wire import naming
@@ -28,8 +29,8 @@ def complete(org_id: uuid.UUID, dns: naming.Dns) -> naming.Dns:
 
 
 def record_labels(org_id: uuid.UUID) -> set[str]:
-    """Labels right under the domain that a record has: a machine must not answer for them too."""
+    """Labels right under the domain that are given away: a machine must not answer for them too."""
     domain = domain_of(Organization.objects.for_org(org_id).values_list("slug", flat=True).get())
     names = DnsRecord.objects.for_org(org_id).values_list("name", flat=True)
     labels = {name.removesuffix(f".{domain}") for name in names}
-    return {label for label in labels if "." not in label}
+    return {OWN_NAME, *(label for label in labels if "." not in label)}

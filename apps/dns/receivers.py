@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models.signals import pre_delete
+from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from apps.core.realtime import publish
@@ -14,15 +14,14 @@ from apps.orgs import signals
 NAMING = frozenset({"magic_dns_enabled", "search_domains", "override_local_dns"})
 
 
-@receiver(pre_delete, sender=Machine)
-def redraw_without_its_records(sender: Any, *, instance: Machine, **kwargs: Any) -> None:
-    """A machine takes its records along; all other machines are told."""
-    ids = DnsRecord.objects.for_org(instance.org_id).filter(machine=instance).values_list("pk", flat=True)
-    for record_id in ids:
-        payload = {"id": record_id}
-        publish(org=instance.org_id, channel="dns", event="DELETE", table="dns_records", payload=payload)
-    if ids:
-        touch_everything(instance.org_id)
+@receiver(post_delete, sender=DnsRecord)
+def redraw_after_machine(sender: Any, *, instance: DnsRecord, origin: Any, **kwargs: Any) -> None:
+    """A deleted machine took this record along; all other machines are told."""
+    if getattr(origin, "model", None) is not Machine:
+        return
+    payload = {"id": instance.pk}
+    publish(org=instance.org_id, channel="dns", event="DELETE", table="dns_records", payload=payload)
+    touch_everything(instance.org_id)
 
 
 @receiver(signals.settings_changed)

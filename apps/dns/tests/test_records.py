@@ -93,6 +93,7 @@ def test_nobody_takes_the_name_of_a_machine_or_of_a_record(cast, key):
     data(add(cast, "db"), 201)
     # Whoever enrols as `db` would else share the database's traffic.
     assert enrol(key, "db").name == "db-2"
+    assert enrol(key, "magicdns").name == "magicdns-2"
     assert code(admin(cast.alice, "rename", alpha, name="db")) == (409, "CONFLICT")
     assert data(admin(cast.alice, "rename", alpha, name="db1"))["name"] == "db1"
 
@@ -105,6 +106,23 @@ def test_a_machine_takes_its_records_along(cast, key):
     assert len(map_of(beta).dns.records) == 2
     data(admin(cast.alice, "delete", alpha))
     assert [record.name for record in map_of(beta).dns.records] == ["db.org-a.zt.net"]
+
+
+def test_watchers_of_the_channel_are_told(cast, key, monkeypatch):
+    alpha, told = enrol(key, "alpha"), []
+    for module in ("services", "receivers"):
+        monkeypatch.setattr(f"apps.dns.{module}.publish", lambda **event: told.append(event))
+    made = data(add(cast, "db"), 201)
+    data(dns(cast.alice, cast.org_a, "remove_record", record_id=made["id"]))
+    body = {"org_id": str(cast.org_a.pk), "name": "app", "value": "192.0.2.7", "machine_id": alpha.id}
+    data(cast.alice.client.call("/api/db/dns_records", body), 201)
+    data(admin(cast.alice, "delete", alpha))
+    data(dns(cast.alice, cast.org_a, "update_settings", override_local_dns=True))
+    assert {event["channel"] for event in told} == {"dns"}
+    assert {event["org"] for event in told} <= {cast.org_a, cast.org_a.pk}
+    seen = [(event["event"], event["table"]) for event in told]
+    records = [(event, "dns_records") for event in ("INSERT", "DELETE", "INSERT", "DELETE")]
+    assert seen == [*records, ("UPDATE", "org_settings")]
 
 
 def test_the_table_keeps_the_same_rules(cast):

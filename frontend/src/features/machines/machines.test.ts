@@ -5,17 +5,19 @@ import { visitorPlatform } from "./dashboard/install";
 import { keyExpiry } from "./key-expiry";
 import { isNarrowed, readMachineSearch } from "./list/machine-search";
 import { machinesQuery } from "./queries";
+import { pendingRoutes } from "./status";
 
 const now = Date.parse("2026-11-23T12:00:00Z");
 
 describe("readMachineSearch()", () => {
   it("keeps what it knows and drops what it does not", () => {
-    expect(readMachineSearch({ tab: "pending", q: "100", status: "online", os: "beos", sort: "id;drop", dir: "desc", x: 1 })).toEqual({
+    expect(readMachineSearch({ tab: "pending", q: "100", status: "online", os: "beos", role: "waiting", sort: "id;drop", dir: "desc", x: 1 })).toEqual({
       tab: "pending",
       q: "100",
       status: "online",
       os: undefined,
       tag: undefined,
+      role: "waiting",
       sort: undefined,
       dir: "desc",
     });
@@ -24,11 +26,18 @@ describe("readMachineSearch()", () => {
   it("tells filters from a mere order", () => {
     expect(isNarrowed({ sort: "name", tab: "pending" })).toBe(false);
     expect(isNarrowed({ q: "web" })).toBe(true);
+    expect(isNarrowed({ role: "router" })).toBe(true);
   });
 });
 
 it("caches the machines of two organisations apart", () => {
   expect(machinesQuery("a", {}).queryKey).not.toEqual(machinesQuery("b", {}).queryKey);
+});
+
+it("knows which offers of routes still wait", () => {
+  const offers = { advertised_routes: ["10.0.0.0/8", "192.168.7.0/24"], approved_routes: ["10.0.0.0/8"] };
+  expect(pendingRoutes(offers)).toEqual(["192.168.7.0/24"]);
+  expect(pendingRoutes({ ...offers, approved_routes: offers.advertised_routes })).toEqual([]);
 });
 
 describe("keyExpiry()", () => {
