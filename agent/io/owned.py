@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -158,7 +159,7 @@ class OwnedPort:
             segment = size
             for level, kind, value in ancillary:
                 if (level, kind) == (socket.IPPROTO_UDP, UDP_GRO):
-                    segment = int.from_bytes(value[:4], "little")
+                    segment = int.from_bytes(value[:4], sys.byteorder)
             self._sort(Endpoint(_plain(address[0]), address[1]), segment, self._buffer[:size])
 
     def _sort(self, source: Endpoint, segment: int, batch: memoryview) -> None:

@@ -5,11 +5,14 @@ endpoint, and IP_PKTINFO tells the peers apart. Packets travel in batches of equ
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
 
+from agent.io.owned import MAX_SEGMENTS, UDP_GRO, UDP_SEGMENT
 from wire.binary import Endpoint
 from wire.disco import is_disco
 from wire.relay import IDLE_BATCH_BYTES, datagrams
@@ -17,10 +20,7 @@ from wire.relay import IDLE_BATCH_BYTES, datagrams
 logger = logging.getLogger("agent.relay")
 
 _IP_PKTINFO = 8
-_UDP_SEGMENT = 103
-_MAX_SEGMENTS = 60
 _DRAIN = 64
-_DATAGRAM_BYTES = 2048
 _BUFFER_BYTES = 4 * 1024 * 1024
 _PKTINFO = struct.Struct("=I4s4s")
 MAX_PEERS = 65_000
@@ -55,6 +55,9 @@ class RelayProxy:
             self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
         self._socket.bind(("0.0.0.0", 0))  # noqa: S104 sources other than WireGuard are dropped below
         self.port = int(self._socket.getsockname()[1])
+        with contextlib.suppress(OSError):  # before Linux 5.0
+            self._socket.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+        self._buffer = memoryview(bytearray(65_536))
         self._addresses: dict[bytes, bytes] = {}
         self._keys: dict[bytes, bytes] = {}
         self._free = iter(range(1, MAX_PEERS))
@@ -105,13 +108,13 @@ class RelayProxy:
         if direct is not None:
             batch = [datagram for datagram in batch if not self._inject(direct, datagram)]
         source = (socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(0, address, bytes(4)))
-        for start in range(0, len(batch), _MAX_SEGMENTS):
-            self._write(batch[start : start + _MAX_SEGMENTS], source)
+        for start in range(0, len(batch), MAX_SEGMENTS):
+            self._write(batch[start : start + MAX_SEGMENTS], source)
 
     def _write(self, batch: list[memoryview], source: tuple[int, int, bytes]) -> None:
         try:
             if self._segmentation and len(batch) > 1:
-                segment = (socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", len(batch[0])))
+                segment = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", len(batch[0])))
                 try:
                     self._socket.sendmsg(batch, [source, segment], 0, self._wireguard)
                     return
@@ -146,7 +149,7 @@ class RelayProxy:
     def _drain(self) -> Iterator[tuple[bytes, bytes]]:
         for _ in range(_DRAIN):
             try:
-                datagram, ancillary, _, source = self._socket.recvmsg(_DATAGRAM_BYTES, 64)
+                length, ancillary, _, source = self._socket.recvmsg_into([self._buffer], 128)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -154,11 +157,15 @@ class RelayProxy:
                 return
             if source[1] != self._wireguard[1] or not str(source[0]).startswith("127."):
                 continue
+            peer, segment = None, length
             for level, kind, data in ancillary:
                 if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
                     peer = self._keys.get(data[8:12])
-                    if peer is not None and datagram:
-                        yield peer, datagram
+                elif level == socket.IPPROTO_UDP and kind == UDP_GRO:
+                    segment = int.from_bytes(data[:4], sys.byteorder)
+            if peer is not None:
+                for start in range(0, length, segment):
+                    yield peer, bytes(self._buffer[start : min(start + segment, length)])
 
     def _flush(self, key: bytes | None, batch: list[bytes]) -> None:
         if key is not None and batch:

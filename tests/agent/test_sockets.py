@@ -3,9 +3,11 @@
 import asyncio
 import os
 import socket
+import struct
 
 import pytest
 
+from agent.io.owned import UDP_SEGMENT
 from agent.io.port import SharedPort
 from agent.io.relay import RelayProxy
 from wire.binary import Endpoint
@@ -114,6 +116,20 @@ async def test_peers_are_told_apart_by_address_and_batches_keep_every_packet():
             (key, bytes(each)) for key, segment, batch in relay.sent for each in datagrams(segment, batch)
         ]
         assert seen == [(A if endpoint == to_a else B, packet) for endpoint, packet in packets]
+        relay.proxy.close()
+
+
+async def test_what_wireguard_sends_in_one_call_arrives_in_one_and_whole():
+    with udp() as wireguard:
+        relay = Relay(wireguard)
+        to_a = relay.proxy.add(A)
+        packets = [os.urandom(1280) for _ in range(10)] + [os.urandom(60)]
+        cut = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", 1280))
+        wireguard.sendmsg([b"".join(packets)], [cut], 0, to_a)
+        await eventually(lambda: relay.sent)
+        seen = [bytes(each) for _, segment, batch in relay.sent for each in datagrams(segment, batch)]
+        assert seen == packets
+        assert len(relay.sent) == 1
         relay.proxy.close()
 
 
