@@ -49,8 +49,16 @@ describe("what is fetched again", () => {
     expect(staleTopics(event)).toEqual([
       { topic: "machines", changed: ["id", "status"] },
       { topic: "dashboard", changed: null },
-      { topic: "dns", changed: null },
     ]);
+  });
+
+  it("is the names of the network where a machine got or lost one, not where it came or went", () => {
+    const topics = (change: Partial<LiveEvent>) => staleTopics({ ...event, ...change }).map(({ topic }) => topic);
+    expect(topics({})).not.toContain("dns");
+    expect(topics({ payload: { id: "b", name: "web", status: "online" } })).toContain("dns");
+    expect(topics({ event: "DELETE" })).toContain("dns");
+    expect(topics({ event: "REFRESH", payload: null })).toContain("dns");
+    expect(topics({ channel: "dns", table: "dns_records", event: "INSERT" })).toContain("dns");
   });
 
   it("is the whole table after a new row", () => {

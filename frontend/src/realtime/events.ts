@@ -13,11 +13,14 @@ type Rows = Record<string, unknown>[];
 
 // Figures that are computed from several tables follow the channels of those tables.
 const FIGURES_OF: Record<string, readonly string[]> = {
-  machines: ["dashboard", "dns"],
+  machines: ["dashboard"],
   members: ["dashboard"],
   keys: ["dashboard"],
   dns: ["dns"],
 };
+
+// Columns of a machine that decide which names the network has; coming and going does not.
+const NAMED_BY: readonly string[] = ["name", "quarantine_reason", "approved_at"];
 
 /**
  * Works one event into cached data of any shape we keep (row, list, window, pages of windows).
@@ -51,6 +54,7 @@ export function staleTopics({ event, table, channel, payload }: LiveEvent): { to
   const figures = (FIGURES_OF[channel] ?? []).map((topic) => ({ topic, changed: null }));
   if (!table) return [{ topic: channel, changed: null }, ...figures];
   const changed = event === "UPDATE" && payload ? Object.keys(payload) : null;
+  if (table === "machines" && (changed?.some((column) => NAMED_BY.includes(column)) ?? true)) figures.push({ topic: "dns", changed: null });
   return [{ topic: table, changed }, ...figures];
 }
 
