@@ -140,7 +140,10 @@ class Matrix:
 
     def _settled(self, read: Callable[[], list[list[float]]], *, hopeless: bool) -> list[float]:
         """Wait for the direct path on both sides, then a while of steady pings; times of the moves."""
-        deadline = time.monotonic() + (STEADY_SECONDS if hopeless else SETTLE_SECONDS) + 3
+        link = self.site.lab.link
+        # A start takes some thirty one-way trips: links, keys, handshakes.
+        trips = 30 * link.delay_ms / 1000 if link else 0.0
+        deadline = time.monotonic() + (STEADY_SECONDS if hopeless else SETTLE_SECONDS) + 3 + trips
         while not all(read()) and time.monotonic() < deadline:
             time.sleep(0.1)
         time.sleep(STEADY_SECONDS)

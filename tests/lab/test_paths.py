@@ -57,12 +57,7 @@ def pair(running, left, right, port="auto", url=None):
 def test_pairs_meet_directly_wherever_they_can(delay):
     document = nat.run(
         delay,
-        [
-            "port-restricted:port-restricted",
-            "address-restricted:symmetric",
-            "symmetric:symmetric",
-            "cgn:firewall",
-        ],
+        ["port-restricted:port-restricted", "symmetric:symmetric"],
     )
     assert document["unreached"] == []
     assert document["not_direct_though_possible"] == []
@@ -111,7 +106,7 @@ def test_another_region_takes_over_from_a_relay_that_dies(tmp_path):
         assert sum(figures["outages_s"]) < 5, figures
 
 
-@pytest.mark.parametrize(("port", "family", "rounds"), [("auto", 4, 50), ("auto", 6, 10), ("owned", 4, 10)])
+@pytest.mark.parametrize(("port", "family", "rounds"), [("auto", 4, 15), ("auto", 6, 6), ("owned", 4, 6)])
 def test_moves_between_relay_and_direct_under_load_lose_nothing(port, family, rounds, tmp_path):
     with site(tmp_path) as running:
         lab, names = running.lab, ("alpha", "beta")
