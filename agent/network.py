@@ -96,6 +96,7 @@ class Network:
         for machine_id in self.links.keys() - netmap.peers.keys():
             self._remove(self.links[machine_id])
         known, self.refused, self.swapped = self.refused, {}, {}
+        before, pins = dict(self.links), dict(self._pins)
         for peer in netmap.peers.values():
             try:
                 self._take(peer, _candidates(peer, own_addresses), now)
@@ -107,6 +108,11 @@ class Network:
                     logger.warning("peer %s refused: %s", peer.name, refusal)
                 if peer.machine_id in self.links:
                     self._remove(self.links[peer.machine_id])
+        if self._pins != pins:
+            self._save()
+        # All at once: a call for each of 500 peers would hold up the start by seconds.
+        fresh = [link for key, link in self.links.items() if before.get(key) is not link]
+        self.wireguard.apply([link.introduce(self._random_bytes) for link in fresh])
         self.flush(now)
 
     def accept_identity(self, machine_id: str, offered: str) -> bool:
@@ -309,10 +315,7 @@ class Network:
         link = self.links.get(peer.machine_id)
         if link is not None and link.peer == peer:
             return
-        keys, pin = verify(peer, self._pins)
-        if self._pins.get(peer.machine_id) != pin:
-            self._pins[peer.machine_id] = pin
-            self._save()
+        keys, self._pins[peer.machine_id] = verify(peer, self._pins)
         if link is not None and link.keys != keys:
             if link.keys.wireguard != keys.wireguard:
                 self.pair_keys.forget(link.keys)
@@ -344,7 +347,6 @@ class Network:
             proxied=self._owned is not None,
         )
         self.links[peer.machine_id] = self._by_disco[keys.disco] = link
-        self.wireguard.apply([link.introduce(self._random_bytes)])
         if link.psk.agreed:
             link.starter.agreed(now)
         logger.info("peer %s added", peer.name)

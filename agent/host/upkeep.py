@@ -21,9 +21,8 @@ from agent.engine.routes import (
 )
 from agent.host.filter import PacketFilter
 from agent.host.liveness import Liveness
-from agent.host.magicdns import MagicDns
+from agent.host.names import Names
 from agent.host.routes import HostRoutes
-from agent.host.upstream import Upstreams
 from agent.io.journal import Journal
 from agent.network import Network
 from agent.state import Config
@@ -45,7 +44,7 @@ class Upkeep:
         self._interface = interface
         self.filter = PacketFilter(journal, interface)
         self.routes = HostRoutes(journal, interface, self._mark)
-        self.dns = MagicDns(journal, interface, Upstreams(mark=self._mark, marked=self._avoids_tunnel))
+        self.dns = Names(journal, interface, self._mark, self._avoids_tunnel)
         self._liveness = Liveness(network)
         self._netmap: Netmap | None = None
         self._plan = RoutePlan()

@@ -44,7 +44,10 @@ from wire.numbers import HEARTBEAT_SECONDS, RELAY_TOKEN_SECONDS
 logger = logging.getLogger("quickztna.agents")
 CLOSE_FAILURE = 1011
 WATCH_SECONDS = 5
-GATHER_SECONDS = 0.4  # changes within this time of the last delta travel together
+# Changes within this time of the last delta travel together: hardly any when it is quiet, for two
+# machines that start at once wait for each other, and more and more while one change follows the other.
+FIRST_GATHER_SECONDS, LAST_GATHER_SECONDS = 0.04, 0.4
+QUIET_SECONDS = 3.0
 TOKEN_EVERY_SECONDS = RELAY_TOKEN_SECONDS - 300
 PART_CHARACTERS = 100_000  # quoting may double it
 FRAMES = Limit(600, 60)
@@ -66,6 +69,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._known: set[str] = set()
         self._version = -1  # of the map that the agent holds
         self._sent_at = self._token_at = 0.0
+        self._gather = FIRST_GATHER_SECONDS
         self._map_lock = asyncio.Lock()
         self._groups: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -181,7 +185,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def netmap_changed(self, event: dict[str, Any]) -> None:
         """A group message: the organisation's map has a new version."""
         if event["version"] > self._version:
-            wait = self._sent_at + GATHER_SECONDS - time.monotonic()
+            wait = self._sent_at + self._gather - time.monotonic()
             self._start(self._follow(event["version"], max(0.0, wait)))
 
     async def agent_nudge(self, event: dict[str, Any]) -> None:
@@ -251,7 +255,10 @@ class AgentConsumer(AsyncWebsocketConsumer):
             # The agent stays at its version: what it can't see did not change its map.
             return
         self._known = (self._known | {peer.machine_id for peer in delta.upsert}) - delta.remove
-        self._version, self._sent_at = snapshot.version, time.monotonic()
+        before, self._sent_at = self._sent_at, time.monotonic()
+        quiet = self._sent_at - before > QUIET_SECONDS
+        self._gather = FIRST_GATHER_SECONDS if quiet else min(2 * self._gather, LAST_GATHER_SECONDS)
+        self._version = snapshot.version
         await self._say(FromServer.DELTA, delta=delta.to_json())
 
     async def _renew_token(self, snapshot: Snapshot, *, force: bool) -> None:

@@ -55,7 +55,11 @@ def status(context: Context, as_json: bool) -> None:
     text = style("on", fg="green") if installed else style("off", dim=True)
     upstreams = ", ".join(state["upstreams"]) or "-"
     rows = [("MagicDNS", text), ("Search domain", ", ".join(state["search_domains"]) or "-")]
-    rows += [("Pattern", state["pattern"] or "-"), ("Resolver", state["address"]), ("Upstream", upstreams)]
+    rows += [
+        ("Pattern", state["pattern"] or "-"),
+        ("Resolver", state["address"] or "-"),
+        ("Upstream", upstreams),
+    ]
     rows += [("Installed by", installed or "-")]
     rows += [(f"Split {domain}", ", ".join(servers)) for domain, servers in state["split"].items()]
     rows += [("Filter", state["filter_version"] or "none")]
