@@ -198,8 +198,11 @@ class Network:
     def receive_data(self, source: Endpoint, segment: int, batch: memoryview) -> None:
         """WireGuard's packets came to the owned port. Where nobody is known to be, nobody is heard."""
         links = self.links.values()
-        link = next((link for link in links if link.path.direct == source), None) or next(
-            (link for link in links if source in link.path.candidates), None
+        # Two may be told to be there: whose own ping came from there last is the one.
+        link = next((link for link in links if link.path.direct == source), None) or max(
+            (link for link in links if source in link.path.candidates),
+            key=lambda link: link.path.candidates[source].peer_ping_at,
+            default=None,
         )
         if link is not None:
             self.proxy.receive(link.keys.disco, segment, batch)

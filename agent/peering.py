@@ -112,9 +112,12 @@ class PeerLink:
     def observe(self, status: PeerStatus, now: float, wall: float) -> None:
         """Take in what WireGuard says; wall is Unix time, the clock of its handshakes."""
         self._watch_traffic(status, now)
+        fresh = status.last_handshake != self.status.last_handshake
         self.status = status
-        if status.last_handshake:
+        if fresh and status.last_handshake:
+            # Told from the wall clock once, when it is a moment old: that clock may jump later.
             self.last_handshake = now - max(0.0, wall - status.last_handshake)
+        if status.last_handshake:
             self.psk.handshake(self.last_handshake)
         if status.endpoint is not None:
             if not self.proxied:

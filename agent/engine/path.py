@@ -2,7 +2,7 @@
 
     RELAY --burst starts--> PROBING --proven both ways--> DIRECT
     PROBING --burst ends--> RELAY
-    DIRECT --three pongs missed, or the peer is back on the relay--> RELAY
+    DIRECT --silent for three heartbeats, or the peer is back on the relay--> RELAY
 
 An address is proven when a pong to a ping that was sent to that very address came back from it,
 and the peer's own ping arrived from it: then either side has reason to move, and both do.
@@ -33,6 +33,7 @@ HEARTBEAT_SECONDS = 0.7
 # Hundreds of quiet peers must cost next to nothing, and a NAT forgets after 30 s at the earliest.
 QUIET_HEARTBEAT_SECONDS = 10.0
 MISSED_PONGS = 3
+UNANSWERED_RATIO = 8
 GRACE_SECONDS = 0.2
 UPGRADE_SECONDS = 30.0
 # Packets that were under way on the relay when the path moved; later ones mean that the peer left.
@@ -201,6 +202,8 @@ class PeerPath:
         if candidate is None:
             return
         candidate.pong_at, candidate.rtt = now, now - pending[1]
+        if source == self.direct:
+            self._next_ping = now + self._heartbeat
         self._prove(source, now)
 
     def receive_call(self, call: CallMeMaybe, now: float) -> None:
@@ -276,7 +279,9 @@ class PeerPath:
                 self._ask_all(now)
                 return
             self._ping(self.direct, now)
-            self._next_ping = now + self._heartbeat
+            # Until it is answered, far more often: a lossy path must not look like a dead one.
+            pause = self._heartbeat / UNANSWERED_RATIO
+            self._next_ping = now + pause + min(pause, self.candidates[self.direct].rtt)
 
     @property
     def _doubtful(self) -> bool:

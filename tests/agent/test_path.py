@@ -23,8 +23,9 @@ KEYS = {"a": b"a" * 32, "b": b"b" * 32}
 class World:
     """Two machines. delay in seconds one way; `open` says whether direct packets pass."""
 
-    def __init__(self, *, delay=0.0, seed=1, relay=True):
-        source = random.Random(seed)
+    def __init__(self, *, delay=0.0, seed=1, relay=True, loss=0.0):
+        source = self.luck = random.Random(seed)
+        self.loss = loss
         self.ends = {"a": PeerPath(own_wireguard=KEYS["a"], random_bytes=source.randbytes)}
         self.ends["b"] = PeerPath(own_wireguard=KEYS["b"], random_bytes=source.randbytes)
         self.addresses = {"a": A, "b": B}
@@ -63,7 +64,8 @@ class World:
                         self.moves.append((round(self.now, 3), name, endpoint))
                     case SendDirect(endpoint, message, ttl):
                         self.sent.append((self.now, name, endpoint, message, ttl))
-                        if self.open and endpoint == self.addresses[other] and ttl is None:
+                        lost = self.luck.random() < self.loss
+                        if self.open and not lost and endpoint == self.addresses[other] and ttl is None:
                             self._put(other, self.addresses[name], message)
                     case SendRelayed(message) if self.relay:
                         self._put(other, None, message)
@@ -119,6 +121,19 @@ def test_a_dead_path_is_left_within_three_seconds_and_taken_again_within_ten(del
     world.run(10)
     assert world.states == {PathState.DIRECT}
     assert max(moment for moment, _, _ in world.moves) - restored < 10
+
+
+@pytest.mark.parametrize("busy", [True, False])
+@pytest.mark.parametrize("delay", [0.001, 0.04, 0.15])
+def test_a_path_that_loses_a_fifth_of_all_packets_stays(delay, busy):
+    world = World(delay=delay, loss=0.2)
+    world.start()
+    world.run(30)
+    assert world.states == {PathState.DIRECT}
+    world.carry(busy)
+    begun = len(world.moves)
+    world.run(900)
+    assert world.moves[begun:] == []
 
 
 def test_a_quiet_path_is_pinged_rarely_and_its_death_noticed_once_there_is_traffic():

@@ -185,11 +185,14 @@ class Lab:
         router.nft(rules(kind))
         return router
 
-    def private_host(self, name: str, router: Router) -> Host:
-        """A host behind a NAT, at .10 of a network of its own; the NAT is .1."""
+    def private_host(self, name: str, router: Router, lan: ipaddress.IPv4Network | None = None) -> Host:
+        """A host behind a NAT, at .10 of a network of its own; the NAT is .1.
+
+        lan: that network, which other NATs may have as well, as homes have 192.168.1.0/24.
+        """
         host = Host(self, name, "", router)
         self._namespace(name)
-        host.address = self._attach(host.namespace, "eth0", router)
+        host.address = self._attach(host.namespace, "eth0", router, lan)
         more = inward(router.kind, host.address, len(router.inside) - 1, router.address)
         if more:
             router.nft(more)
@@ -256,9 +259,11 @@ class Lab:
         )
         return far
 
-    def _attach(self, namespace: str, interface: str, router: Router) -> str:
+    def _attach(
+        self, namespace: str, interface: str, router: Router, network: ipaddress.IPv4Network | None = None
+    ) -> str:
         """Put a namespace behind a router, in a network of its own; its address there."""
-        inside = next(self._networks)
+        inside = network or next(self._networks)
         lan = f"lan{len(router.inside)}"
         router.inside.append(inside)
         self._link(namespace, interface, router.namespace, lan)

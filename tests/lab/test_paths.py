@@ -42,14 +42,14 @@ def path(machine, other):
     return (machine.peers().get(other.host.name) or {}).get("path")
 
 
-def pair(running, left, right, port="auto", url=None):
+def pair(running, left, right, port="auto", url=None, seconds=30):
     """Two enrolled machines that talk."""
     key = running.auth_key(running.sign_up("Lab"))
     machines = [running.machine(host) for host in (left, right)]
     for machine in machines:
         machine.environment |= {"QUICKZTNA_PORT": port, "ZTNA_API_URL": url or running.control_url}
         machine.up(key)
-    wait_until(lambda: path(*machines) in ("direct", "derp"), "a session", 30)
+    wait_until(lambda: path(*machines) in ("direct", "derp"), "a session", seconds)
     return machines
 
 
