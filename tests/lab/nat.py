@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ KINDS = (
 # Endpoint-dependent filtering: only the very address and port that was written to may answer.
 STRICT = {"firewall", "port-restricted", "cgn", "symmetric"}
 PUBLIC = {"none", "firewall"}
-SETTLE_SECONDS = 8.0
+SETTLE_SECONDS = 11.0
 STEADY_SECONDS = 2.0
 FIRST_SECONDS = 15.0
 _MOVE = re.compile(r"^(\S+) INFO agent\.network path peer=(\S+) to=(\S+)", re.MULTILINE)
@@ -113,10 +113,8 @@ class Matrix:
             left.up()
             right.up()
             try:
-                moves = self._settled(
-                    lambda: [_moves(log, offset) for log, offset in zip(logs, offsets, strict=True)],
-                    hopeless=possible(a, b) is not None,
-                )
+                written = list(zip(logs, offsets, strict=True))
+                moves = self._settled(written, hopeless=possible(a, b) is not None)
                 seen = (left.peers().get(right.host.name) or {}).get("path")
             finally:
                 pinger.terminate()
@@ -138,25 +136,38 @@ class Matrix:
             "relay_by_nature": possible(a, b),
         }
 
-    def _settled(self, read: Callable[[], list[list[float]]], *, hopeless: bool) -> list[float]:
-        """Wait for the direct path on both sides, then a while of steady pings; times of the moves."""
+    def _settled(self, logs: list[tuple[Path, int]], *, hopeless: bool) -> list[float]:
+        """Wait for a session, and for the direct path on both sides, then a while of steady pings.
+
+        Times of the last moves to a direct path.
+        """
         link = self.site.lab.link
         # A start takes some thirty one-way trips: links, keys, handshakes.
         trips = 30 * link.delay_ms / 1000 if link else 0.0
-        deadline = time.monotonic() + (STEADY_SECONDS if hopeless else SETTLE_SECONDS) + 3 + trips
-        while not all(read()) and time.monotonic() < deadline:
+        deadline = time.monotonic() + SETTLE_SECONDS + 2 * trips
+        while time.monotonic() < deadline:
+            texts = [_written(log, offset) for log, offset in logs]
+            # Keys are renewed as soon as the first session stands.
+            if all("psk renewed" in text and (hopeless or _moves(text)) for text in texts):
+                break
             time.sleep(0.1)
         time.sleep(STEADY_SECONDS)
-        return [moves[-1] for moves in read() if moves] or [0.0]
+        found = [_moves(_written(log, offset)) for log, offset in logs]
+        return [moves[-1] for moves in found if moves] or [0.0]
 
 
-def _moves(log: Path, offset: int) -> list[float]:
-    """Unix times of the moves to a direct path, none if the last one went back to the relay."""
+def _written(log: Path, offset: int) -> str:
+    """What a log says from an offset on."""
     if not log.exists():
-        return []
+        return ""
     with log.open() as file:
         file.seek(offset)
-        found = _MOVE.findall(file.read())
+        return file.read()
+
+
+def _moves(text: str) -> list[float]:
+    """Unix times of the moves to a direct path, none if the last one went back to the relay."""
+    found = _MOVE.findall(text)
     if not found or found[-1][2] == "relay":
         return []
     return [datetime.fromisoformat(at).timestamp() for at, _, to in found if to != "relay"]
