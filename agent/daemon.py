@@ -74,6 +74,7 @@ class Daemon:
             relay_token=lambda token: setattr(self.relays, "token", token),
             look=lambda: self.exchanges.nudge(),
             ended=self._end,
+            failures=lambda: [part for part in ("filter", "routes") if part in self.upkeep.problems],
         )
         self.latencies_ms: dict[str, float] = {}
         self.goodbye_sent = False

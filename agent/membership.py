@@ -16,8 +16,9 @@ logger = logging.getLogger("agent.membership")
 class Membership:
     """Hears the control plane; see `agent.io.link.LinkEvents`.
 
-    use(netmap) makes the host that of the map; ended(error) is called when the machine was removed or
-    its key is dead; look() when something waits at the control plane. changed_at is monotonic seconds.
+    use(netmap) makes the host that of the map, failures() names what of it failed; ended(error) is
+    called when the machine was removed or its key is dead; look() when something waits at the control
+    plane. changed_at is monotonic seconds.
     """
 
     def __init__(
@@ -29,9 +30,11 @@ class Membership:
         relay_token: Callable[[str], None],
         look: Callable[[], None],
         ended: Callable[[AgentError], None],
+        failures: Callable[[], list[str]],
     ) -> None:
         self._store, self._saved = store, SavedMap(store)
         self._use, self._relay_token, self._look, self._ended = use, relay_token, look, ended
+        self.failures = failures
         self.netmap: Netmap | None = None
         self.status = status
         self.refusal: str | None = None

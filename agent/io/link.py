@@ -69,6 +69,9 @@ class LinkEvents(Protocol):
     def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
         """Something waits at the control plane."""
 
+    def failures(self) -> list[str]:
+        """Parts of the map that this host could not be made to follow."""
+
     def on_refused(self, code: str, message: str, final: bool) -> None:
         """The control plane does not want this machine now, or ever (final)."""
 
@@ -269,9 +272,9 @@ class AgentLink:
         await self._handle(connection, FromServer(whole.pop("type")), whole)
 
     async def _acknowledge(self) -> None:
-        now = rfc3339(time.time())
+        now, failed = rfc3339(time.time()), self._events.failures()
         await self.send(
-            FromAgent.ACK, version=self._netmap_version(), received_at=now, enforced_at=now, errors=[]
+            FromAgent.ACK, version=self._netmap_version(), received_at=now, enforced_at=now, errors=failed
         )
 
     async def _heartbeats(self, connection: ClientConnection) -> None:

@@ -14,6 +14,7 @@ from apps.machines.models import (
     AuthKey,
     KeyExchange,
     Machine,
+    NetmapAck,
     NetmapChange,
 )
 from apps.machines.services import authkeys, moves
@@ -92,6 +93,12 @@ class AgentCommandAdmin(OrgModelAdmin):
 @admin.register(NetmapChange)
 class NetmapChangeAdmin(OrgModelAdmin):
     list_display = ("version", "org", "machine_id", "created_at")
+    search_fields = ("machine_id",)
+
+
+@admin.register(NetmapAck)
+class NetmapAckAdmin(OrgModelAdmin):
+    list_display = ("version", "org", "machine_id", "took_ms", "created_at")
     search_fields = ("machine_id",)
 
 

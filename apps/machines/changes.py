@@ -97,13 +97,14 @@ def nudge(machine: Machine, what: str, *, peer: Machine | None = None) -> None:
 
 
 def _announce(org_id: uuid.UUID, version: int, changed: list[uuid.UUID], dead_keys: list[str]) -> None:
+    committed_at = time.time()
     _recent.pop(org_id, None)
     try:
         refresh_nodes(org_id, changed, dead_keys)
     except (RedisError, OSError):
         # The change is committed; caches lapse by themselves within minutes.
         logger.exception("caches not refreshed", extra={"org": str(org_id)})
-    _send(netmap_group(org_id), {"type": "netmap.changed", "version": version})
+    _send(netmap_group(org_id), {"type": "netmap.changed", "version": version, "at": committed_at})
 
 
 def _send(group: str, message: dict[str, object]) -> None:

@@ -27,6 +27,7 @@ from apps.core.errors import ApiError, Unauthorized
 from apps.core.ratelimit import Limit
 from apps.machines import errors, queries
 from apps.machines.changes import machine_group, netmap_group, stored_version
+from apps.machines.enforcement import FAILED, Awaited, acknowledgements
 from apps.machines.keys import verify
 from apps.machines.netmap import Snapshot, delta_for, full_map
 from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
@@ -70,6 +71,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._version = -1  # of the map that the agent holds
         self._sent_at = self._token_at = 0.0
         self._gather = FIRST_GATHER_SECONDS
+        self._awaited = Awaited()
         self._map_lock = asyncio.Lock()
         self._groups: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,7 +158,15 @@ class AgentConsumer(AsyncWebsocketConsumer):
         await self.close(1000)
 
     async def _on_ack(self, body: dict[str, Any]) -> None:
-        """Acknowledgements feed the time from save to enforcement, which policies will show."""
+        """A version of the map is in force, or a part of it failed and is tried again there."""
+        version, failed = body.get("version"), body.get("errors")
+        if not isinstance(version, int) or version > self._version:
+            return
+        if failed:
+            FAILED.inc()
+            return
+        for committed_at in self._awaited.acknowledged(version):
+            acknowledgements.note(self.node.org_id, self.node.pk, version, committed_at)
 
     async def _on_ping(self, body: dict[str, Any]) -> None:
         """Any frame counts as life; the answer keeps what stands between awake."""
@@ -185,6 +195,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def netmap_changed(self, event: dict[str, Any]) -> None:
         """A group message: the organisation's map has a new version."""
         if event["version"] > self._version:
+            self._awaited.changed(event["version"], event["at"])
             wait = self._sent_at + self._gather - time.monotonic()
             self._start(self._follow(event["version"], max(0.0, wait)))
 
@@ -217,6 +228,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
             netmap = full_map(snapshot, str(self.node.pk), time.time())
             self._known, self._version = set(netmap.peers), snapshot.version
             self._sent_at = self._token_at = time.monotonic()
+            self._awaited.settled(snapshot.version, told=held != snapshot.version)
             token = await database_sync_to_async(relay_token)(self.node, snapshot.relays)
             lease = {"relay_token": token, "expires_in": RELAY_TOKEN_SECONDS}
             if held == snapshot.version:
@@ -253,7 +265,9 @@ class AgentConsumer(AsyncWebsocketConsumer):
         )
         if not (delta.upsert or delta.remove or delta.self_node):
             # The agent stays at its version: what it can't see did not change its map.
+            self._awaited.settled(snapshot.version, told=False)
             return
+        self._awaited.settled(snapshot.version, told=True)
         self._known = (self._known | {peer.machine_id for peer in delta.upsert}) - delta.remove
         before, self._sent_at = self._sent_at, time.monotonic()
         quiet = self._sent_at - before > QUIET_SECONDS

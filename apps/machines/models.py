@@ -174,6 +174,21 @@ class NetmapChange(OrgOwned):
         ]
 
 
+class NetmapAck(OrgOwned):
+    """A machine has a version of the map in force; created_at is when it said so."""
+
+    machine_id = models.UUIDField(help_text="no foreign key: the machine may be gone")
+    version = models.BigIntegerField()
+    took_ms = models.PositiveIntegerField(help_text="since the commit of the oldest change in it")
+
+    class Meta(OrgOwned.Meta):
+        db_table = "netmap_acks"
+        indexes = [
+            models.Index(fields=["org", "created_at"], name="netmap_ack_by_age"),
+            models.Index(fields=["created_at"], name="netmap_ack_to_prune"),
+        ]
+
+
 class KeyExchange(OrgOwned):
     """A hybrid exchange that waits for its responder; the key material is gone once it is done."""
 

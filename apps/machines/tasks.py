@@ -17,7 +17,7 @@ from apps.core.jobs import job
 from apps.core.realtime import publish
 from apps.machines import presence
 from apps.machines.changes import touch
-from apps.machines.models import AgentCommand, AuthKey, KeyExchange, Machine, NetmapChange
+from apps.machines.models import AgentCommand, AuthKey, KeyExchange, Machine, NetmapAck, NetmapChange
 from apps.machines.services.commands import UNFINISHED
 from apps.machines.services.removal import remove_machines
 from apps.machines.services.writing import settle, tell
@@ -28,6 +28,7 @@ BATCH = 500
 SWEEP_SECONDS = 15
 RUNNING_LIMIT = timedelta(hours=1)
 CHANGES_KEPT = timedelta(hours=1)
+ACKS_KEPT = timedelta(days=7)
 LAST_SWEEP, SWEEP_FROM = "machines:last-sweep", "machines:sweep-from"
 
 
@@ -201,7 +202,7 @@ def expire_commands() -> dict[str, int]:
 
 @job("netmap-housekeeping", every_seconds=300)
 def prune_netmap() -> dict[str, int]:
-    """Exchanges past their day lose their key material; old map changes go."""
+    """Exchanges past their day lose their key material; old map changes and acknowledgements go."""
     now = timezone.now()
     lapsed = KeyExchange.all_orgs.filter(status="pending", expires_at__lte=now)
     closed = lapsed.update(status="expired", x25519_public=None, mlkem_ciphertext=None, nonce=None)
@@ -209,7 +210,8 @@ def prune_netmap() -> dict[str, int]:
     pruned, _ = NetmapChange.all_orgs.filter(
         created_at__lt=now - CHANGES_KEPT, version__lt=F("org__netmap_version")
     ).delete()
-    return {"exchanges": closed, "changes": pruned}
+    forgotten, _ = NetmapAck.all_orgs.filter(created_at__lt=now - ACKS_KEPT).delete()
+    return {"exchanges": closed, "changes": pruned, "acks": forgotten}
 
 
 def _batches(ids: Iterable[Any]) -> Iterator[list[Any]]:

@@ -45,6 +45,9 @@ class Agent:
     def on_nudge(self, what, peer_machine_id):
         self.seen.append(("nudge", what, peer_machine_id))
 
+    def failures(self):
+        return []
+
     def on_refused(self, code, message, final):
         self.seen.append(("refused", code, final))
 

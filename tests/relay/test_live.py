@@ -2,18 +2,17 @@
 
 import asyncio
 import secrets
-import socket
 import ssl
 
 import httpx
-import picows
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from relay.client import RelayClient
-from relay.config import RelayConfig
 from relay.core import Limits, RelayCore
-from relay.server import RelayServer, tls_context
+from relay.run import bind
+from relay.server import RelayServer
+from relay.tls import server_context
 from relay.tokens import TokenVerifier
 from tests.lab.pki import Authority
 from tests.relay.signer import Signer
@@ -28,20 +27,13 @@ class Relay:
         verifier = TokenVerifier(region="test1")
         verifier.load(self.control.jwks().encode())
         self.core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=Limits())
-        self.server = RelayServer(self.core)
         authority = Authority(directory)
         self.ca_file = authority.ca_file
-        self.config = RelayConfig("test1", *authority.issue(HOST), "unused")
+        self.server = RelayServer(self.core, server_context(*authority.issue(HOST)))
 
-    async def start(self):
-        self.listener = await picows.ws_create_server(
-            self.server.accept,
-            "127.0.0.1",
-            0,
-            ssl=tls_context(self.config),
-            max_frame_size=frames.MAX_FRAME_BYTES,
-        )
-        self.port = self.listener.sockets[0].getsockname()[1]
+    def start(self):
+        self.server.listen(bind("127.0.0.1", 0))
+        self.port = self.server.port
         return self
 
     def client(self, **options):
@@ -75,14 +67,13 @@ class Client:
 
 @pytest.fixture
 async def relay(tmp_path):
-    relay = await Relay(tmp_path).start()
+    relay = Relay(tmp_path).start()
     yield relay
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    relay.listener.close()
-    await relay.listener.wait_closed()
+    relay.server.stop_listening()
 
 
 async def test_batches_cross_the_relay_unchanged(relay):
@@ -137,26 +128,3 @@ async def test_the_probe_answers_and_other_paths_do_not(relay):
         base = f"https://127.0.0.1:{relay.port}"
         assert (await http.get(base + frames.PROBE_PATH)).status_code == 200
         assert (await http.get(base + "/admin")).status_code == 404
-
-
-async def test_noise_instead_of_a_hello_is_cut_off(relay):
-    context = ssl.create_default_context(cafile=str(relay.ca_file))
-
-    class Noise(picows.WSListener):
-        def on_ws_connected(self, transport):
-            transport.send(picows.WSMsgType.BINARY, secrets.token_bytes(100))
-
-    transport, _ = await picows.ws_connect(
-        Noise,
-        f"wss://{HOST}:{relay.port}{frames.PATH}",
-        ssl_context=context,
-        socket_factory=lambda url: _dialled(relay.port),
-    )
-    await asyncio.wait_for(transport.wait_disconnected(), 5)
-    assert relay.core.connections == 0
-
-
-def _dialled(port):
-    sock = socket.create_connection(("127.0.0.1", port))
-    sock.setblocking(False)
-    return sock

@@ -23,7 +23,7 @@ ALL_ORGS_USES = {
     "apps/machines/changes.py": 1,  # inserts rows that name their organisation
     "apps/machines/nodes.py": 1,  # a node key is looked up to learn its organisation
     "apps/machines/services/enrolment.py": 1,  # an auth key is looked up to learn its organisation
-    "apps/machines/tasks.py": 8,  # jobs sweep all organisations
+    "apps/machines/tasks.py": 9,  # jobs sweep all organisations
     "apps/orgs/api/management.py": 1,  # a person's own memberships
     "apps/orgs/invitations.py": 1,  # a token is looked up to learn its organisation
     "apps/orgs/receivers.py": 1,  # a person's own memberships

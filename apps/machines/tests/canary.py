@@ -12,6 +12,7 @@ from apps.machines.models import (
     AuthKey,
     KeyExchange,
     Machine,
+    NetmapAck,
     NetmapChange,
 )
 
@@ -51,6 +52,7 @@ def plant(org: Any, canary: str) -> None:
     )
     AddressCursor.objects.create_in(org, given=2)
     NetmapChange.objects.create_in(org, version=1, machine_id=first.pk)
+    NetmapAck.objects.create_in(org, version=1, machine_id=first.pk, took_ms=40)
 
 
 def _machine(org: Any, name: str, canary: str, key: AuthKey, number: int) -> Machine:

@@ -191,6 +191,34 @@ async def test_changes_reach_an_online_agent_within_a_second(site):
         assert alpha.id in beta.map.peers
 
 
+async def test_the_time_to_enforcement_counts_what_was_acknowledged_and_nothing_else(site):
+    def figures():
+        stats = site.call("/api/db/_rpc", site.token, fn="get_dashboard_stats", _org_id=site.org_id)
+        return stats["propagation"]
+
+    alpha, beta = site.enrol("ack-alpha"), site.enrol("ack-beta")
+    async with alpha.socket():
+        await alpha.until_map(lambda held: beta.id in held.peers)
+        before = figures()["acks"]
+        site.admin("rename", beta, name="ack-renamed")
+        await alpha.until_map(lambda held: held.peers[beta.id].name == "ack-renamed")
+        # A version that was never sent, one that failed, and rubbish count nothing.
+        for body in (
+            {"version": 10**9},
+            {"version": alpha.map.version, "errors": ["filter"]},
+            {"version": "x"},
+        ):
+            await alpha.say(FromAgent.ACK, **body)
+        await asyncio.sleep(1.5)
+        assert figures()["acks"] == before
+        for _ in range(2):
+            await alpha.say(FromAgent.ACK, version=alpha.map.version, errors=[])
+        await asyncio.sleep(2)
+        after = figures()
+    assert after["acks"] == before + 1
+    assert 0 <= after["p50_ms"] <= after["p99_ms"]
+
+
 async def test_a_quarantined_machine_loses_its_peers_and_its_relay(site):
     alpha, beta = site.enrol("q-alpha"), site.enrol("q-beta")
     async with alpha.socket():
