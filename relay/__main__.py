@@ -7,7 +7,7 @@ import sys
 import uvloop
 
 from relay.config import ConfigError, from_environment
-from relay.server import serve
+from relay.run import serve
 
 
 def main() -> int:

@@ -19,7 +19,8 @@ class RelayConfig:
     """jwks is the URL or the file of the control plane's signing keys (RFC 7517).
 
     The relay listens for TLS on listen:port (and the STUN server on listen:stun_port; 0 is off).
-    ca_file adds a private authority for fetching jwks by https.
+    ca_file adds a private authority for fetching jwks by https. require_hybrid refuses handshakes
+    without the hybrid key exchange, and the start where the installation cannot check that.
     """
 
     region: str
@@ -30,6 +31,7 @@ class RelayConfig:
     port: int = RELAY_PORT
     stun_port: int = STUN_PORT
     ca_file: Path | None = None
+    require_hybrid: bool = False
 
 
 def from_environment(environment: Mapping[str, str]) -> RelayConfig:
@@ -55,6 +57,7 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
         port=_port("port", given.get("port"), RELAY_PORT),
         stun_port=_port("stun_port", given.get("stun_port"), STUN_PORT),
         ca_file=_file("ca_file", ca_file) if ca_file else None,
+        require_hybrid=_switch("require_hybrid", given.get("require_hybrid")),
     )
 
 
@@ -64,6 +67,12 @@ def _port(name: str, value: str | None, default: int) -> int:
     if not value.isdecimal() or int(value) > 65535:
         raise ConfigError(f"{PREFIX}{name.upper()} must be a port number, not {value!r}")
     return int(value)
+
+
+def _switch(name: str, value: str | None) -> bool:
+    if value not in (None, "", "yes", "no"):
+        raise ConfigError(f"{PREFIX}{name.upper()} must be yes or no, not {value!r}")
+    return value == "yes"
 
 
 def _file(name: str, value: str) -> Path:

@@ -1,195 +1,236 @@
-"""The relay's socket shell: picows on uvloop around RelayCore, and the STUN server beside it."""
+"""The relay's socket shell: moves bytes between TLS streams and RelayCore, and decides nothing."""
 
 import asyncio
 import logging
 import random
-import secrets
-import signal
-import ssl
+import socket
 import time
-from collections.abc import Callable
-from multiprocessing import get_context
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
 
-import picows
-
-from relay import stun
-from relay.config import ANY_INTERFACE, RelayConfig
-from relay.core import Limits, RelayCore
-from relay.tokens import TokenVerifier, keep_loaded
+from relay import websocket
+from relay.core import RelayCore
+from relay.http import MAX_HEAD_BYTES, HttpError, find_head, parse_request, response
+from relay.tls import TlsContext
+from relay.transport import TlsStream
+from relay.waiting import WaitingRoom
 from wire import relay as frames
 
 logger = logging.getLogger("relay.server")
 
-MAX_CONNECTIONS = 20_000
-HIGH_WATER_BYTES = 256 * 1024
-TICK_SECONDS = 1.0
-RESTART_SPREAD_MS = (500, 5_000)
-DRAIN_SECONDS = 0.5
+MAX_CONNECTIONS: Final = 20_000
+# Plaintext of one destination that goes out in one call: enough records to make the call cheap.
+GATHER_BYTES: Final = 64 * 1024
+TICK_SECONDS: Final = 1.0
+RESTART_SPREAD_MS: Final = (500, 5_000)
+DRAIN_SECONDS: Final = 0.5
+BACKLOG: Final = 4096
+_ACCEPTS_AT_ONCE: Final = 16
+_GOING_AWAY: Final = 1001
+_NORMAL: Final = 1000
 
 
 class RelayServer:
-    """Moves bytes between sockets and the core; decides nothing."""
+    """Listens, and carries frames between its connections and the core."""
 
-    def __init__(self, core: RelayCore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, core: RelayCore, tls: TlsContext, clock: Callable[[], float] = time.monotonic) -> None:
         self.core = core
-        self._clock = clock
-        self._sockets: dict[int, _ClientSocket] = {}
+        self.clock = clock
+        self.waiting: WaitingRoom[_Client] = WaitingRoom()
+        self.groups: Counter[str] = Counter()
+        self.handshake_failures = self.turned_away = 0
+        self._tls = tls
+        self._clients: dict[int, _Client] = {}
+        self._listeners: list[socket.socket] = []
         self._next_id = 0
 
-    def accept(
-        self, request: picows.WSUpgradeRequest
-    ) -> "picows.WSListener | picows.WSUpgradeResponseWithListener":
-        """Route one HTTP request: the relay itself, or a probe."""
-        path = request.path.partition(b"?")[0].decode("ascii", "replace")
-        if path == frames.PATH and len(self._sockets) < MAX_CONNECTIONS:
-            self._next_id += 1
-            return _ClientSocket(self, self._next_id)
-        if path in (frames.PROBE_PATH, "/healthz"):
-            response = picows.WSUpgradeResponse.create_ok_response(body=b"ok\n")
-        else:
-            status = 503 if path == frames.PATH else 404
-            response = picows.WSUpgradeResponse.create_error_response(status, b"")
-        return picows.WSUpgradeResponseWithListener(response, None)
+    @property
+    def port(self) -> int:
+        """Where the first listener listens."""
+        return int(self._listeners[0].getsockname()[1])
 
-    def opened(self, socket: "_ClientSocket") -> None:
-        """A WebSocket is up."""
-        self._sockets[socket.id] = socket
-        self.core.connect(socket.id, self._clock())
+    def listen(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept on bound sockets, on the running loop."""
+        for sock in sockets:
+            sock.setblocking(False)
+            sock.listen(BACKLOG)
+            self._listeners.append(sock)
+            asyncio.get_running_loop().add_reader(sock, self._acceptable, sock)
+
+    def stop_listening(self) -> None:
+        """Nobody new comes in."""
+        for sock in self._listeners:
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+        self._listeners.clear()
+
+    def joined(self, client: "_Client") -> int:
+        """A WebSocket is up: the number by which the core knows it."""
+        self._next_id += 1
+        self._clients[self._next_id] = client
+        self.core.connect(self._next_id, self.clock())
         self.flush()
+        return self._next_id
 
-    def closed(self, socket: "_ClientSocket") -> None:
+    @property
+    def crowded(self) -> bool:
+        """Whether no more WebSockets are taken."""
+        return len(self._clients) >= MAX_CONNECTIONS
+
+    def left(self, connection_id: int) -> None:
         """A WebSocket is gone."""
-        self._sockets.pop(socket.id, None)
-        self.core.disconnect(socket.id)
-
-    def received(self, socket: "_ClientSocket", payload: memoryview, *, last: bool) -> None:
-        """A frame arrived; answers go out once per read, not once per frame."""
-        self.core.receive(socket.id, payload, self._clock())
-        if last:
-            self.flush()
+        self._clients.pop(connection_id, None)
+        self.core.disconnect(connection_id)
 
     def flush(self) -> None:
         """Send what the core has ready, then close what it wants closed."""
-        now = self._clock()
+        now = self.clock()
         for connection_id in self.core.ready():
-            socket = self._sockets.get(connection_id)
-            if socket is not None:
-                self.drain(socket, now)
+            client = self._clients.get(connection_id)
+            if client is not None:
+                self.drain(connection_id, client.stream, now)
         for connection_id, code in self.core.closing().items():
-            socket = self._sockets.get(connection_id)
-            if socket is not None:
-                socket.close(code)
+            client = self._clients.get(connection_id)
+            if client is not None:
+                client.close(code)
             self.core.disconnect(connection_id)
 
-    def drain(self, socket: "_ClientSocket", now: float | None = None) -> None:
-        """Send one client's frames until its transport is full."""
-        now = self._clock() if now is None else now
-        while not socket.paused:
-            frame = self.core.take(socket.id, now)
-            if frame is None:
+    def drain(self, connection_id: int, stream: TlsStream, now: float) -> None:
+        """Send one client's frames until its stream is full: many frames, one write."""
+        take = self.core.take
+        while not stream.full:
+            parts: list[bytes] = []
+            size = 0
+            while size < GATHER_BYTES and (frame := take(connection_id, now)) is not None:
+                parts += (websocket.header(len(frame), masked=False), frame)
+                size += len(frame)
+            if not parts:
                 return
-            socket.send(frame)
+            stream.send(b"".join(parts))
 
     async def tick(self) -> None:
-        """Let the core see time pass."""
+        """Let time pass: for the core, for those who have not registered, for those who do not read."""
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self.core.handle_timeout(self._clock())
+            self.core.handle_timeout(self.clock())
             self.flush()
+            for client in self.waiting.overdue(loop.time()):
+                client.stream.abort("never spoke")
+            for client in [client for client in self._clients.values() if client.stream.stalled(loop.time())]:
+                client.stream.abort("stopped reading")
 
     async def leave(self) -> None:
-        """Send every client away politely."""
+        """Send every client away politely, each to return at its own moment."""
         self.core.restart(lambda: random.randint(*RESTART_SPREAD_MS))  # noqa: S311 spreads reconnects
         self.flush()
         await asyncio.sleep(DRAIN_SECONDS)
-        for socket in list(self._sockets.values()):
-            socket.close(1001)
+        for client in list(self._clients.values()):
+            client.close(_GOING_AWAY)
+
+    def _acceptable(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                sock, address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                return
+            except OSError as error:  # no descriptor left: the backlog holds the others meanwhile
+                logger.warning("cannot accept error=%s", error.strerror)
+                return
+            self._admit(sock, str(address[0]))
+
+    def _admit(self, sock: socket.socket, host: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self.waiting.admits(host):
+            self.turned_away += 1
+            sock.close()
+            return
+        client = _Client(self, sock, self._tls)
+        displaced = self.waiting.enter(client, host, now)
+        if displaced is not None:
+            displaced.stream.abort("displaced")
 
 
-class _ClientSocket(picows.WSListener):
-    """One client's WebSocket."""
+class _Client:
+    """One connection: TLS, then HTTP, then WebSocket frames for the core."""
 
-    def __init__(self, server: RelayServer, connection_id: int) -> None:
+    def __init__(self, server: RelayServer, sock: socket.socket, tls: TlsContext) -> None:
         self._server = server
-        self._transport: picows.WSTransport | None = None
-        self.id = connection_id
-        self.paused = False
+        self._id = 0
+        self.stream = TlsStream(sock, tls, self)
 
-    def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        self._transport = transport
-        transport.underlying_transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
-        self._server.opened(self)
+    def established(self) -> None:
+        self._server.groups[self.stream.group or "unknown"] += 1
 
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        if frame.msg_type == picows.WSMsgType.BINARY and frame.fin:
-            payload = frame.get_payload_as_memoryview()
-            self._server.received(self, payload, last=frame.last_in_buffer)
-        else:
-            self.close(1002 if frame.msg_type != picows.WSMsgType.CLOSE else 1000)
+    def received(self, data: memoryview) -> int:
+        used = 0
+        if not self._id:
+            used = self._upgrade(bytes(data[: MAX_HEAD_BYTES + 4]))
+            if not self._id:
+                return used
+        try:
+            found, taken = websocket.split(data[used:], masked=True, limit=frames.MAX_FRAME_BYTES)
+        except websocket.FrameError as error:
+            self.close(error.code)
+            return len(data)
+        server = self._server
+        now = server.clock()
+        receive = server.core.receive
+        for first, payload in found:
+            if first == websocket.BINARY:
+                receive(self._id, payload, now)
+            elif first == websocket.PING:
+                pong = websocket.header(len(payload), masked=False, first=websocket.PONG)
+                self.stream.send(pong + bytes(payload))
+            elif first == websocket.CLOSE:
+                self.close(_NORMAL)
+                return len(data)
+        server.flush()
+        return used + taken
 
-    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        self._server.closed(self)
+    def writable(self) -> None:
+        if self._id:
+            self._server.drain(self._id, self.stream, self._server.clock())
 
-    def pause_writing(self) -> None:
-        self.paused = True
-
-    def resume_writing(self) -> None:
-        self.paused = False
-        self._server.drain(self)
-
-    def send(self, frame: bytes) -> None:
-        """One binary message."""
-        if self._transport is not None:
-            self._transport.send(picows.WSMsgType.BINARY, frame)
+    def closed(self, reason: str) -> None:
+        self._server.waiting.leave(self)
+        if self._id:
+            self._server.left(self._id)
+        elif reason.startswith("TLS"):
+            self._server.handshake_failures += 1
+            logger.debug("handshake refused reason=%s", reason)
 
     def close(self, code: int) -> None:
-        """Close handshake without waiting for the answer."""
-        if self._transport is not None:
-            self._transport.send_close(code)  # type: ignore[arg-type]  # private codes are not in the enum
-            self._transport.disconnect()
+        """Send a close frame and hang up without waiting for the answer."""
+        self.stream.send(websocket.close_frame(code, masked=False))
+        self.stream.close()
 
+    def _upgrade(self, data: bytes) -> int:
+        """Answer the request once it is whole; returns the bytes it took."""
+        try:
+            found = find_head(data)
+            if found is None:
+                return 0
+            raw, length = found
+            head = parse_request(raw)
+            if head.path == frames.PATH:
+                if self._server.crowded:
+                    raise HttpError(503, "crowded")
+                answer = websocket.accept_upgrade(head, frames.SUBPROTOCOL)
+            elif head.path in (frames.PROBE_PATH, "/healthz") and head.method in ("GET", "HEAD"):
+                self._finish(response(200, body=b"ok\n" if head.method == "GET" else b""))
+                return length
+            else:
+                raise HttpError(404, "no such path")
+        except HttpError as error:
+            self._finish(response(error.status))
+            return len(data)
+        self.stream.send(answer)
+        self._server.waiting.leave(self)
+        self._id = self._server.joined(self)
+        return length
 
-def tls_context(config: RelayConfig) -> ssl.SSLContext:
-    """TLS 1.3 only (RFC 8446); the hybrid group comes with OpenSSL 3.5."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(config.certificate, config.private_key)
-    return context
-
-
-async def serve(config: RelayConfig) -> None:
-    """Run a relay until SIGTERM or SIGINT."""
-    verifier = TokenVerifier(region=config.region)
-    core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=Limits())
-    relay = RelayServer(core)
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    stunner = None
-    if config.stun_port:
-        stunner = get_context("spawn").Process(
-            target=stun.serve, args=(config.listen, config.stun_port), daemon=True
-        )
-        stunner.start()
-    server = await picows.ws_create_server(
-        relay.accept,
-        # None is every address of IPv4 and of IPv6.
-        None if config.listen == ANY_INTERFACE else config.listen,
-        config.port,
-        ssl=tls_context(config),
-        max_frame_size=frames.MAX_FRAME_BYTES,
-        websocket_handshake_timeout=10,
-    )
-    tasks = [
-        asyncio.create_task(relay.tick()),
-        asyncio.create_task(keep_loaded(verifier, config.jwks, config.ca_file)),
-    ]
-    logger.info("relay %s listens on %s:%d", config.region, config.listen, config.port)
-    await stop.wait()
-    server.close()
-    await relay.leave()
-    for task in tasks:
-        task.cancel()
-    if stunner is not None:
-        stunner.terminate()
-        stunner.join(2)
+    def _finish(self, answer: bytes) -> None:
+        self.stream.send(answer)
+        self.stream.close()

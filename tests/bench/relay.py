@@ -1,14 +1,15 @@
 """CPU of the relay per 1280-byte datagram, TLS on: full batches, and one datagram a frame.
 
-The ratio `vs_tls_floor` compares bulk with a loop that only decrypts and encrypts the same records
-with the same TLS in the same run. Payloads are checked end to end.
+Bulk is fed as the agent feeds it: batches of 12 datagrams, which the client merges while its link is
+busy. `vs_tls_floor` compares its cost with a loop that only decrypts and encrypts the same bytes with
+the same TLS backend in the same run, without any socket; `vs_socket_floor` with a TLS echo that also
+receives and sends them (tests/bench/relay_floor.py). Payloads are checked end to end.
 """
 
 import argparse
 import asyncio
 import contextlib
 import os
-import ssl
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from relay.client import RelayClient
+from tests.bench import relay_floor
 from tests.bench.measure import cpu_seconds, finish, pin, progress
 from tests.lab.pki import Authority
 from tests.relay.signer import Signer
@@ -40,6 +42,7 @@ class Pair:
 
     def __init__(self, port: int, ca_file: Path, signer: Signer) -> None:
         self.received = self.damaged = 0
+        self.batch_bytes = 0
         self.arrived = asyncio.Event()
         self.latencies: list[float] = []
         self._ups = asyncio.Semaphore(0)
@@ -71,15 +74,18 @@ class Pair:
 
     def _take(self, key: bytes, segment: int, payload: memoryview) -> None:
         self.received += -(-len(payload) // segment)
-        sent_at = int.from_bytes(payload[4:12], "big")
-        self.latencies.append((time.monotonic_ns() - sent_at) / 1000)
-        if zlib.crc32(payload[4:]) != int.from_bytes(payload[:4], "big") or key != self.sender_key:
-            self.damaged += 1
+        now = time.monotonic_ns()
+        for start in range(0, len(payload), self.batch_bytes):
+            batch = payload[start : start + self.batch_bytes]
+            self.latencies.append((now - int.from_bytes(batch[4:12], "big")) / 1000)
+            if zlib.crc32(batch[4:]) != int.from_bytes(batch[:4], "big") or key != self.sender_key:
+                self.damaged += 1
         self.arrived.set()
 
     async def load(self, per_frame: int, seconds: float, rate: float | None = None) -> int:
         """Send checked batches for a while, or at a rate; returns the datagrams sent."""
-        filling = os.urandom(per_frame * DATAGRAM - 12)
+        self.batch_bytes = per_frame * DATAGRAM
+        filling = os.urandom(self.batch_bytes - 12)
         sent, before = 0, self.received
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -92,7 +98,8 @@ class Pair:
             while (sent - (self.received - before)) * DATAGRAM > WINDOW_BYTES:
                 self.arrived.clear()
                 await asyncio.wait_for(self.arrived.wait(), 5)
-            if sent % (per_frame * 8) == 0:
+            # A datagram alone must not wait for company, or it would share a frame.
+            if per_frame == 1 or sent % (per_frame * 8) == 0:
                 await asyncio.sleep(0)
         while self.received - before < sent:
             self.arrived.clear()
@@ -129,42 +136,6 @@ def relay_process(directory: Path, signer: Signer) -> Iterator[tuple[int, int, P
     finally:
         process.terminate()
         process.wait(10)
-
-
-def tls_floor(directory: Path, seconds: float) -> float:
-    """CPU microseconds per datagram of a loop that decrypts and encrypts bulk records, no more."""
-    authority = Authority(directory / "floor")
-    certificate, key = authority.issue(HOST)
-    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_context.load_cert_chain(certificate, key)
-    client_context = ssl.create_default_context(cafile=str(authority.ca_file))
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = server_context.wrap_bio(to_server, to_client, server_side=True)
-    client = client_context.wrap_bio(to_client, to_server, server_hostname=HOST)
-    pending = {client, server}
-    while pending:
-        for side in list(pending):
-            with contextlib.suppress(ssl.SSLWantReadError):
-                side.do_handshake()
-                pending.discard(side)
-    plain = os.urandom(BULK * DATAGRAM)
-    with contextlib.suppress(ssl.SSLWantReadError):
-        client.read(1)  # session tickets
-    spent, count = 0.0, 0
-    buffer = bytearray(len(plain))
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for _ in range(64):
-            client.write(plain)
-        began = time.process_time()
-        for _ in range(64):
-            server.read(len(buffer), buffer)
-            server.write(buffer)
-        spent += time.process_time() - began
-        to_client.read()
-        count += 64 * BULK
-        # The client never reads its records, so their sequence must not matter to it.
-    return spent / count * 1e6
 
 
 async def measure(pid: int, port: int, ca_file: Path, signer: Signer, seconds: float) -> dict[str, float]:
@@ -204,12 +175,13 @@ def main() -> int:
         pin(0, 0)
         with relay_process(directory, signer) as (pid, port, ca_file):
             figures = uvloop.run(measure(pid, port, ca_file, signer, options.seconds))
-        progress("TLS floor")
-        pin(0, 1)
-        figures["tls_floor_us_per_datagram"] = round(tls_floor(directory, options.seconds), 3)
+        for name, floor in (("tls", relay_floor.without_sockets), ("socket", relay_floor.with_sockets)):
+            progress(f"floor: {name}")
+            figures[f"{name}_floor_us_per_datagram"] = round(floor(directory / name, options.seconds), 3)
     bulk = figures["bulk_us_per_datagram"]
     ratios = {
         "vs_tls_floor": round(bulk / figures["tls_floor_us_per_datagram"], 2),
+        "vs_socket_floor": round(bulk / figures["socket_floor_us_per_datagram"], 2),
         "bulk_vs_single": round(bulk / figures["single_us_per_datagram"], 3),
     }
     finish("relay", figures, ratios)

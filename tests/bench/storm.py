@@ -22,8 +22,8 @@ ALL_BACK_SECONDS = 120
 class Heartbeats:
     """Machines without a socket: one heartbeat each per second; answers and waits are counted."""
 
-    def __init__(self, url: str, machines: list[agentfarm.Enrolled]) -> None:
-        self._url, self._machines = url, machines
+    def __init__(self, url: str, machines: list[agentfarm.Enrolled], version: int) -> None:
+        self._url, self._machines, self._version = url, machines, version
         self.latencies_ms: list[float] = []
         self.unanswered = self.refused = 0
         self.longest_gap_s, self._answered_at = 0.0, time.monotonic()
@@ -39,7 +39,7 @@ class Heartbeats:
             try:
                 answer = await http.post(
                     "/api/machine-heartbeat",
-                    json={"status": "online", "version": "0.1.0"},
+                    json={"status": "online", "version": "0.1.0", "netmap_version": self._version},
                     headers={"Authorization": f"Bearer {machine.node_key}"},
                 )
             except httpx.HTTPError:
@@ -60,7 +60,7 @@ async def measure(running: agentfarm.ControlPlane, machines: list[agentfarm.Enro
     began = time.monotonic()
     async with agentfarm.farm(connected, running.url) as agents:
         progress(f"all have their map after {time.monotonic() - began:.1f} s")
-        heartbeats = Heartbeats(running.url, others)
+        heartbeats = Heartbeats(running.url, others, max(agent.version or 0 for agent in agents))
         beating = asyncio.create_task(heartbeats.run())
         await asyncio.sleep(3)
         maps = sum(agent.maps for agent in agents)
