@@ -11,7 +11,7 @@ MAX_BYTES = 10 * 1024 * 1024
 KEPT_FILES = 2
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 # These write request headers, and so the node key, when they debug, and a line a request otherwise.
-_TALKATIVE = ("httpx", "httpcore", "websockets", "picows")
+_TALKATIVE = ("httpx", "httpcore", "websockets")
 
 
 class _PrivateFile(RotatingFileHandler):

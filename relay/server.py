@@ -21,7 +21,7 @@ logger = logging.getLogger("relay.server")
 
 MAX_CONNECTIONS: Final = 20_000
 # Plaintext of one destination that goes out in one call: enough records to make the call cheap.
-GATHER_BYTES: Final = 64 * 1024
+GATHER_BYTES: Final = 128 * 1024
 TICK_SECONDS: Final = 1.0
 RESTART_SPREAD_MS: Final = (500, 5_000)
 DRAIN_SECONDS: Final = 0.5
@@ -170,7 +170,8 @@ class _Client:
             if not self._id:
                 return used
         try:
-            found, taken = websocket.split(data[used:], masked=True, limit=frames.MAX_FRAME_BYTES)
+            rest = data[used:] if used else data
+            found, taken = websocket.split(rest, masked=True, limit=frames.MAX_FRAME_BYTES)
         except websocket.FrameError as error:
             self.close(error.code)
             return len(data)

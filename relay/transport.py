@@ -13,7 +13,7 @@ from relay.tls.session import TlsContext, TlsError
 
 # Bytes handed to the kernel before it must say that it has sent most of them: what waits in the
 # kernel is encrypted, so it can no longer be dropped.
-UNSENT_BYTES: Final = 256 * 1024
+UNSENT_BYTES: Final = 512 * 1024
 LINGER_SECONDS: Final = 1.0
 # A peer that takes nothing for so long is gone.
 STALL_SECONDS: Final = 30.0

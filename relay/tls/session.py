@@ -8,11 +8,11 @@ from typing import Final, Protocol
 
 HYBRID_GROUP: Final = "X25519MLKEM768"
 RECORD_BYTES: Final = 16_384
-# Below malloc's threshold for mmap: above it, every read would map and unmap memory.
-INBOX_BYTES: Final = 96 * 1024
+# Enough for many records a read. Allocated once: above 128 KB, malloc would map memory at each use.
+INBOX_BYTES: Final = 192 * 1024
 MAX_KEPT_BYTES: Final = 80 * 1024
 PLAIN_BYTES: Final = MAX_KEPT_BYTES + INBOX_BYTES + RECORD_BYTES
-MAX_WRITE_BYTES: Final = 144 * 1024
+MAX_WRITE_BYTES: Final = 224 * 1024
 # Header, content type and tag of a record come to 22 bytes; tickets and alerts fit in the rest.
 OUTBOX_BYTES: Final = MAX_WRITE_BYTES + 8 * 1024
 

@@ -1,6 +1,6 @@
 """What TLS alone costs: the floors that the relay's cost per datagram is held against.
 
-Both run the relay's own TLS backend on batches of 12 datagrams, four of them at a time, and parse,
+Both run the relay's own TLS backend on batches of 12 datagrams, five of them at a time, and parse,
 look up and copy nothing. without_sockets() decrypts and encrypts in memory. with_sockets() is a
 single-threaded TLS echo on loopback: one recv, decrypt, encrypt, one send.
 """
@@ -10,6 +10,8 @@ import socket
 import tempfile
 import threading
 import time
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from relay.tls import TlsSession, client_context, server_context
@@ -20,7 +22,7 @@ from wire import relay as frames
 
 HOST = "relay.floor"
 DATAGRAM = 1280
-_AT_ONCE = 4
+_AT_ONCE = 5
 _BATCH = frames.IDLE_BATCH_BYTES // DATAGRAM
 _ROUND = _AT_ONCE * _BATCH
 
@@ -48,18 +50,19 @@ def without_sockets(directory: Path, seconds: float) -> float:
 
 
 def with_sockets(directory: Path, seconds: float) -> float:
-    """CPU microseconds per datagram of a TLS echo in a thread of its own, on the relay's core."""
-    contexts = _contexts(directory)
+    """CPU microseconds per datagram of a TLS echo in a process of its own, on the relay's core."""
+    authority = _authority(directory)
+    context = client_context(str(authority.ca_file))
     ours, theirs = _loopback_pair()
-    spent: list[float] = []
-    echo = threading.Thread(target=_echo, args=(contexts[1], theirs, spent))
+    result, report = get_context("fork").Pipe(duplex=False)
+    echo = get_context("fork").Process(target=_echo, args=(authority.issue(HOST), theirs, ours, report))
     echo.start()
-    client = contexts[0].session(HOST)
-    _deliver(contexts[0], client, b"")
+    theirs.close()
+    client = context.session(HOST)
+    _deliver(context, client, b"")
     ours.sendall(client.outgoing())
     while not client.established:
-        count = ours.recv_into(contexts[0].inbox)
-        client.receive(count)
+        client.receive(ours.recv_into(context.inbox))
         ours.sendall(client.outgoing())
     drain = threading.Thread(target=_discard, args=(ours,))
     drain.start()
@@ -69,24 +72,26 @@ def with_sockets(directory: Path, seconds: float) -> float:
         ours.sendall(client.send(plain))
         sent += _ROUND
     ours.shutdown(socket.SHUT_WR)
-    echo.join()
+    spent = float(result.recv())
     drain.join()
+    echo.join()
     ours.close()
-    return spent[0] / sent * 1e6
+    return spent / sent * 1e6
 
 
-def _echo(context: TlsContext, sock: socket.socket, spent: list[float]) -> None:
+def _echo(
+    certificate: tuple[Path, Path], sock: socket.socket, other_end: socket.socket, report: Connection
+) -> None:
+    other_end.close()
     pin(0, 1)
+    context = server_context(*certificate)
     session = context.session()
-    with sock:
-        began = time.thread_time()
-        while count := sock.recv_into(context.inbox):
-            plain = session.receive(count)
-            if len(plain):
-                sock.sendall(session.send(bytes(plain)))
-            else:
-                sock.sendall(session.outgoing())
-        spent.append(time.thread_time() - began)
+    began = time.process_time()
+    while count := sock.recv_into(context.inbox):
+        plain = session.receive(count)
+        sock.sendall(session.send(bytes(plain)) if len(plain) else session.outgoing())
+    report.send(time.process_time() - began)
+    sock.close()
 
 
 def _discard(sock: socket.socket) -> None:
@@ -95,9 +100,13 @@ def _discard(sock: socket.socket) -> None:
         pass
 
 
-def _contexts(directory: Path) -> tuple[TlsContext, TlsContext]:
+def _authority(directory: Path) -> Authority:
     directory.mkdir(exist_ok=True)
-    authority = Authority(directory)
+    return Authority(directory)
+
+
+def _contexts(directory: Path) -> tuple[TlsContext, TlsContext]:
+    authority = _authority(directory)
     return client_context(str(authority.ca_file)), server_context(*authority.issue(HOST))
 
 
