@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 Clock = Callable[[], float]
 
@@ -10,6 +11,14 @@ def rfc3339(seconds: float) -> str:
     """Unix time as RFC 3339 in UTC with milliseconds."""
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+
+
+def unix_time(text: str) -> float:
+    """The reverse; ValueError for anything but RFC 3339 with an offset."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without an offset")
+    return moment.timestamp()
 
 
 class SleepWatch:
@@ -23,6 +32,25 @@ class SleepWatch:
         """Seconds that the machine slept since the last call."""
         before, self._difference = self._difference, self._ever() - self._awake()
         return max(0.0, self._difference - before)
+
+
+class ServerClock:
+    """The control plane's time, kept by a clock that nobody can set; the host's own until it was heard.
+
+    Rules that end at a moment must not depend on whether the host's clock is right.
+    """
+
+    def __init__(self, wall: Clock = time.time, ever: Clock | None = None) -> None:
+        self._wall, self._ever = wall, ever or _since_boot
+        self._boot: float | None = None
+
+    def heard(self, server_time: float) -> None:
+        """The control plane says that it is this Unix time."""
+        self._boot = server_time - self._ever()
+
+    def now(self) -> float:
+        """Unix time."""
+        return self._wall() if self._boot is None else self._boot + self._ever()
 
 
 def _since_boot() -> float:

@@ -181,6 +181,7 @@ class Daemon:
             mark=mark,
             config=self.store.config(),
             network=self.network,
+            now=self.membership.clock.now,
         )
         stack.push_async_callback(self.upkeep.close)
         stack.callback(self.network.proxy.close)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from agent.clock import ServerClock
 from agent.errors import AgentError
 from agent.savedmap import SavedMap
 from agent.state import Store
@@ -34,7 +35,8 @@ class Membership:
     ) -> None:
         self._store, self._saved = store, SavedMap(store)
         self._use, self._relay_token, self._look, self._ended = use, relay_token, look, ended
-        self.failures = failures
+        self.failures, self.clock = failures, ServerClock()
+        self.on_time = self.clock.heard
         self.netmap: Netmap | None = None
         self.status = status
         self.refusal: str | None = None

@@ -42,7 +42,7 @@ def build(cls: type[_T], entry: Any, **parsed: Any) -> _T:
     """An instance of a dataclass; `parsed` stands in for fields that need more than a copy.
 
     WireError when a field is missing, or is not of its declared type: text, number, truth value,
-    list of text, or one of these and null.
+    list of text or of numbers, or one of these and null.
     """
     if not isinstance(entry, Mapping):
         raise WireError(f"{cls.__name__} must be an object")
@@ -89,4 +89,5 @@ _CHECKS: dict[Any, Callable[[Any], bool]] = {
     int | None: lambda value: value is None or _is_number(value),
     bool: lambda value: isinstance(value, bool),
     tuple[str, ...]: _is_texts,
+    tuple[int, ...]: lambda value: isinstance(value, tuple) and all(map(_is_number, value)),
 }

@@ -11,11 +11,13 @@ from typing import Any
 
 from wire.binary import WireError
 from wire.documents import build, entries, mapping, texts
+from wire.schedule import Window
 
 ACTIONS = ("accept", "drop")
 PROTOCOLS = ("any", "tcp", "udp", "icmp")
 MAX_RULES = 10_000
 MAX_BLOCKED = 10_000
+MAX_WINDOWS = 8
 MAX_PORT = 65_535
 
 
@@ -25,6 +27,8 @@ class FilterRule:
 
     protocol: any, tcp, udp, icmp (ICMPv6 too) or an IP protocol number in text. ports: "443" or
     "8000-8100", empty for all. destinations: networks behind this machine, empty for its own addresses.
+    windows: the rule is in force while all of them are open. not_after: Unix seconds from which on it is
+    not. The machine keeps to both by itself; a rule that is not in force matches nothing.
     """
 
     action: str
@@ -32,11 +36,14 @@ class FilterRule:
     ports: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     rule_id: str | None = None
+    windows: tuple[Window, ...] = ()
+    not_after: int | None = None
 
     @classmethod
     def from_json(cls, document: Any) -> "FilterRule":
         """Parse one rule; what passes here may go to nftables."""
-        rule = build(cls, document)
+        windows = entries(mapping(document).get("windows"), limit=MAX_WINDOWS)
+        rule = build(cls, document, windows=tuple(map(Window.from_json, windows)))
         number = rule.protocol.isdecimal() and int(rule.protocol) <= 255
         if rule.action not in ACTIONS or not (number or rule.protocol in PROTOCOLS):
             raise WireError("filter rule: unknown action or protocol")
@@ -45,6 +52,11 @@ class FilterRule:
         for text in texts(list(rule.destinations)):
             _network(text)
         return rule
+
+    def in_force(self, now: float) -> bool:
+        """Whether it counts at this Unix time."""
+        in_time = self.not_after is None or now < self.not_after
+        return in_time and all(window.active(now) for window in self.windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,20 @@ class PacketFilter:
         """The document as it travels."""
         chains = {name: [asdict(rule) for rule in rules] for name, rules in self.chains.items()}
         return {"version": self.version, "chains": chains}
+
+    def in_force(self, now: float) -> "PacketFilter":
+        """The filter as it is at this Unix time, its rules free of conditions of time."""
+        chains = {
+            name: tuple(rule for rule in rules if rule.in_force(now)) for name, rules in self.chains.items()
+        }
+        return PacketFilter(self.version, chains)
+
+    def next_change(self, now: float) -> float | None:
+        """The next Unix time at which a rule comes into force or ceases to be; None if never."""
+        rules = [rule for chain in self.chains.values() for rule in chain]
+        ends = {float(rule.not_after) for rule in rules if rule.not_after is not None}
+        turns = {window.next_change(now) for window in {w for rule in rules for w in rule.windows}}
+        return min((at for at in ends | turns if at is not None and at > now), default=None)
 
     @classmethod
     def from_json(cls, document: Any) -> "PacketFilter":

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from agent.engine.filter import FilterSettings
@@ -23,6 +24,7 @@ from agent.host.filter import PacketFilter
 from agent.host.liveness import Liveness
 from agent.host.names import Names
 from agent.host.routes import HostRoutes
+from agent.host.schedule import Schedule
 from agent.io.journal import Journal
 from agent.network import Network
 from agent.state import Config
@@ -38,10 +40,18 @@ class Upkeep:
     """One host. A part that fails is named in `problems` and tried again; the others go on."""
 
     def __init__(
-        self, *, journal: Journal, interface: str, mark: int | None, config: Config, network: Network
+        self,
+        *,
+        journal: Journal,
+        interface: str,
+        mark: int | None,
+        config: Config,
+        network: Network,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.config, self._mark, self._network = config, mark or 0, network
-        self._interface = interface
+        self._interface, self._now = interface, now
+        self._schedule = Schedule(now, self._filter)
         self.filter = PacketFilter(journal, interface)
         self.routes = HostRoutes(journal, interface, self._mark)
         self.dns = Names(journal, interface, self._mark, self._avoids_tunnel)
@@ -58,15 +68,28 @@ class Upkeep:
         """A map came. Call before peers are told: no peer gets in before the filter stands."""
         self._netmap = netmap
         own = netmap.self_node
-        settings = FilterSettings(
-            self._interface, self._mark, shields_up=own.shields_up, gateway=self.config.gateway
-        )
-        self._try("filter", lambda: self.filter.apply(netmap, settings))
+        self._filter()
         forwards = bool(own.approved_routes) or (own.advertise_exit_node and own.exit_node_approved)
         self._try("forwarding", lambda: self.routes.forward(forwards or self.config.gateway))
         wanted = netmap.dns is not None and netmap.dns.magic_dns and self.config.accept_dns
         extra = (self.config.dns_domain,) if self.config.dns_domain else ()
         self.dns.apply(netmap if wanted and own.status != "quarantined" else None, extra)
+
+    def _filter(self) -> None:
+        """Put in force what the map allows at this moment."""
+        netmap, now = self._netmap, self._now()
+        if netmap is None:
+            return
+        rules = netmap.packet_filter
+        settings = FilterSettings(
+            self._interface,
+            self._mark,
+            shields_up=netmap.self_node.shields_up,
+            gateway=self.config.gateway,
+        )
+        judged = replace(netmap, packet_filter=rules.in_force(now)) if rules else netmap
+        self._try("filter", lambda: self.filter.apply(judged, settings))
+        self._schedule.plan(rules.next_change(now) if rules else None)
 
     def configure(self, config: Config) -> None:
         """Preferences changed."""
@@ -116,6 +139,7 @@ class Upkeep:
         """Keep it all in place until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.filter.watch())
+            group.create_task(self._schedule.run())
             group.create_task(self.dns.run())
             group.create_task(self._liveness.run())
 

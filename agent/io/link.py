@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from agent import __version__
-from agent.clock import rfc3339
+from agent.clock import rfc3339, unix_time
 from agent.io.port import SO_MARK
 from wire import control
 from wire.binary import WireError
@@ -68,6 +68,9 @@ class LinkEvents(Protocol):
 
     def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
         """Something waits at the control plane."""
+
+    def on_time(self, server_time: float) -> None:
+        """The control plane's clock, in Unix seconds."""
 
     def failures(self) -> list[str]:
         """Parts of the map that this host could not be made to follow."""
@@ -194,6 +197,7 @@ class AgentLink:
                 return LAST_RETRY_SECONDS, str(hello.get("code"))
             if kind is not FromServer.HELLO:
                 raise WireError(f"expected hello, got {kind}")
+            self._note_time(hello)
             challenge, session = str(hello.get("challenge")), str(hello.get("session_id"))
             await connection.send(
                 control.encode(
@@ -243,6 +247,7 @@ class AgentLink:
                 peer = body.get("peer_machine_id")
                 self._events.on_nudge(str(body.get("what")), str(peer) if peer else None)
             case FromServer.ALIVE:
+                self._note_time(body)
                 version = body.get("netmap_version")
                 if version is not None and version != self._netmap_version():
                     await connection.send(control.encode(FromAgent.RESYNC, have=self._netmap_version()))
@@ -251,6 +256,10 @@ class AgentLink:
                 self._events.on_refused(code, message, bool(body.get("final")))
             case FromServer.HELLO | FromServer.REPLY:
                 pass
+
+    def _note_time(self, body: dict[str, Any]) -> None:
+        with contextlib.suppress(ValueError):
+            self._events.on_time(unix_time(str(body.get("server_time"))))
 
     def _token(self, body: dict[str, Any]) -> None:
         if isinstance(body.get("relay_token"), str):

@@ -45,6 +45,9 @@ class Agent:
     def on_nudge(self, what, peer_machine_id):
         self.seen.append(("nudge", what, peer_machine_id))
 
+    def on_time(self, server_time):
+        self.time = server_time
+
     def failures(self):
         return []
 

@@ -218,6 +218,9 @@ class FarmAgent:
     def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
         """Nothing waits for us."""
 
+    def on_time(self, server_time: float) -> None:
+        """Not needed here."""
+
     def failures(self) -> list[str]:
         """There is no host that could fail."""
         return []

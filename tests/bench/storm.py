@@ -25,7 +25,8 @@ class Heartbeats:
     def __init__(self, url: str, machines: list[agentfarm.Enrolled], version: int) -> None:
         self._url, self._machines, self._version = url, machines, version
         self.latencies_ms: list[float] = []
-        self.unanswered = self.refused = 0
+        self.refusals: list[str] = []
+        self.unanswered = 0
         self.longest_gap_s, self._answered_at = 0.0, time.monotonic()
 
     async def run(self) -> None:
@@ -46,7 +47,8 @@ class Heartbeats:
                 self.unanswered += 1
             else:
                 now = time.monotonic()
-                self.refused += answer.status_code != 200
+                if answer.status_code != 200:
+                    self.refusals.append(f"{answer.status_code} {answer.text[:200]}")
                 self.latencies_ms.append((now - began) * 1000)
                 self.longest_gap_s = max(self.longest_gap_s, now - self._answered_at)
                 self._answered_at = now
@@ -64,6 +66,8 @@ async def measure(running: agentfarm.ControlPlane, machines: list[agentfarm.Enro
         beating = asyncio.create_task(heartbeats.run())
         await asyncio.sleep(3)
         maps = sum(agent.maps for agent in agents)
+        for agent in agents:
+            agent.refusals.clear()
         progress("restarting the control plane")
         stopped = time.monotonic()
         await asyncio.to_thread(running.stop)
@@ -80,13 +84,16 @@ async def measure(running: agentfarm.ControlPlane, machines: list[agentfarm.Enro
         await asyncio.sleep(2)
         beating.cancel()
         during = sorted(heartbeats.latencies_ms)
+        errors = [*heartbeats.refusals, *(code for agent in agents for code in agent.refusals)]
+        for text in sorted(set(errors)):
+            progress(f"{errors.count(text)} times: {text}")
         return {
             "agents": len(connected),
             "all_back_s": round(back - stopped, 2),
             "after_listening_s": round(back - listening, 2),
             "server_cpu_s": round(cpu, 2),
             "whole_maps_sent": sum(agent.maps for agent in agents) - maps,
-            "errors": sum(len(agent.refusals) for agent in agents) + heartbeats.refused,
+            "errors": len(errors),
             "heartbeats_answered": len(during),
             "heartbeats_unanswered": heartbeats.unanswered,
             "heartbeat_p99_ms": round(during[len(during) * 99 // 100], 1),

@@ -11,6 +11,7 @@ from wire.binary import WireError
 from wire.filter import BlockedIps, FilterRule, PacketFilter, port_range
 from wire.naming import Dns, DnsBlocklist, DnsRecord
 from wire.netmap import Netmap, NetmapDelta, SelfNode
+from wire.schedule import Window
 
 RULES = (
     FilterRule("drop", "tcp", ("25",)),
@@ -80,3 +81,36 @@ def test_a_broken_part_is_a_wire_error(field, value):
 def test_ports_read_back_as_written(one, other):
     first, last = sorted((one, other))
     assert port_range(f"{first}-{last}") == (first, last)
+
+
+MONDAY = 1_795_392_000  # 2026-11-23T00:00:00Z
+OFFICE = Window(start=9 * 60, end=17 * 60, days=(0, 1, 2, 3, 4))
+
+
+def test_a_rule_counts_within_its_window_and_until_its_end():
+    always, office = FilterRule("accept", "tcp", ("22",)), FilterRule("accept", windows=(OFFICE,))
+    grant = FilterRule("accept", not_after=MONDAY + 10 * 3600)
+    rules = PacketFilter("v", {"a": (always, office, grant)})
+    assert rules.in_force(MONDAY).chains["a"] == (always, grant)
+    assert rules.in_force(MONDAY + 9 * 3600).chains["a"] == (always, office, grant)
+    assert rules.in_force(MONDAY + 10 * 3600).chains["a"] == (always, office)
+    assert rules.in_force(MONDAY + 5 * 86_400 + 12 * 3600).chains["a"] == (always,)
+    changes = [MONDAY]
+    while len(changes) < 5:
+        changes.append(rules.next_change(changes[-1]))
+    assert [(at - MONDAY) / 3600 for at in changes] == [0, 9, 10, 17, 33]
+    assert PacketFilter("v", {"a": (always,)}).next_change(MONDAY) is None
+
+
+def test_conditions_of_time_travel_and_bad_ones_are_refused():
+    rules = PacketFilter("v", {"a": (FilterRule("accept", windows=(OFFICE,), not_after=MONDAY),)})
+    assert PacketFilter.from_json(json.loads(json.dumps(rules.to_json()))) == rules
+    for broken in (
+        {"windows": [{"start": 1500}]},
+        {"windows": [{"timezone": "Mars/Olympus"}]},
+        {"windows": "always"},
+        {"windows": [{}] * 9},
+        {"not_after": "soon"},
+    ):
+        with pytest.raises(WireError):
+            FilterRule.from_json({"action": "accept", **broken})
