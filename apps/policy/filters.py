@@ -1,0 +1,198 @@
+"""The policy as packet filters: for each machine, chains in which the first line that matches decides.
+
+A chain judges what comes from the peers that name it. What no clock changes (ends, country, system,
+posture, attribute policies, threats) is decided here; what time changes travels along as moments and
+windows, and the machine opens and shuts by itself.
+"""
+
+import hashlib
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from apps.policy.engine import Policy, attributes_hold
+from apps.policy.facts import MachineFacts
+from apps.policy.index import overlap, slots_of
+from apps.policy.ports import format_interval
+from apps.policy.rules import Rule
+from apps.policy.selectors import ANYONE, Network
+from wire.filter import FilterRule
+from wire.schedule import Window
+
+
+@dataclass(frozen=True, slots=True)
+class TimedRule:
+    """A line of a chain with its times: it is as if absent before not_before, from not_after on, and
+    while one of the windows is shut. Moments are Unix seconds, None for without bound.
+    """
+
+    line: FilterRule
+    not_before: float | None = None
+    not_after: float | None = None
+    windows: tuple[Window, ...] = ()
+
+    def active(self, now: float) -> bool:
+        """Whether the line is there at a Unix time."""
+        begun = self.not_before is None or now >= self.not_before
+        ended = self.not_after is not None and now >= self.not_after
+        return begun and not ended and all(window.active(now) for window in self.windows)
+
+    @property
+    def always(self) -> bool:
+        """Whether no clock changes it."""
+        return self.not_before is None and self.not_after is None and not self.windows
+
+
+Chain = tuple[TimedRule, ...]
+
+
+class Filters:
+    """The chains of one policy, made when they are asked for and shared by pairs with equal rights."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._effective_of: dict[tuple[str, bool], int] = {}
+        rules = enumerate(policy.slots)
+        self._conditional = sum(1 << slot for slot, rule in rules if rule and any(rule.conditions.lasting))
+        self._chains: dict[tuple[object, ...], tuple[str, Chain]] = {}
+
+    def chain(self, source_id: str, destination_id: str) -> tuple[str, Chain] | None:
+        """(name, lines) of what a machine may send to another one; None for nothing at all, ever."""
+        machines = self.policy.world.machines
+        source, destination = machines[source_id], machines[destination_id]
+        if source_id == destination_id or self.policy.world.lockdown or self._barred(source, destination):
+            return None
+        rules = self._effective(source, destination)
+        own = rules & self.policy.to_rules[destination_id]
+        behind = rules & self.policy.behind_rules.get(destination_id, 0)
+        drops = self._drops(source)
+        if drops is None:
+            return None
+        key = (own, behind, destination.carries, drops)
+        known = self._chains.get(key)
+        if known is None:
+            lines = (*drops, *self._lines(own, behind, destination))
+            known = self._chains[key] = _name(self.policy.listed(own | behind), drops), lines
+        return known if any(timed.line.action == "accept" for timed in known[1]) else None
+
+    def visible(self, viewer_id: str, peer_id: str, now: float) -> bool:
+        """Whether one of two machines may, now or at some later time, send something to the other."""
+        return self._ever(viewer_id, peer_id, now) or self._ever(peer_id, viewer_id, now)
+
+    def filter_of(self, destination_id: str) -> tuple[dict[str, Chain], dict[str, str]]:
+        """All chains of one machine by name, and the chain's name for each peer that has one."""
+        chains: dict[str, Chain] = {}
+        inbound: dict[str, str] = {}
+        for source_id in self.policy.world.machines:
+            if found := self.chain(source_id, destination_id):
+                inbound[source_id], chains[found[0]] = found[0], found[1]
+        return chains, inbound
+
+    def _ever(self, source_id: str, destination_id: str, now: float) -> bool:
+        found = self.chain(source_id, destination_id)
+        return found is not None and any(
+            timed.line.action == "accept" and (timed.not_after is None or now < timed.not_after)
+            for timed in found[1]
+        )
+
+    def _barred(self, source: MachineFacts, destination: MachineFacts) -> bool:
+        if not (source.admitted and destination.admitted):
+            return True
+        if source.threat_blocked or destination.threat_blocked:
+            return True
+        return source.posture_restricted and bool(destination.tags)
+
+    def _effective(self, source: MachineFacts, destination: MachineFacts) -> int:
+        """Slots of the rules whose lasting conditions hold; PQC asks both ends, all else the source."""
+        key = source.id, destination.pqc
+        bits = self._effective_of.get(key)
+        if bits is None:
+            bits = self.policy.from_rules[source.id]
+            for slot in slots_of(bits & self._conditional):
+                rule = self.policy.slots[slot]
+                if rule is not None and not attributes_hold(rule, source, destination):
+                    bits &= ~(1 << slot)
+            self._effective_of[key] = bits
+        return bits
+
+    def _drops(self, source: MachineFacts) -> Chain | None:
+        """Lines that attribute policies put before all others; None if they shut it for good."""
+        drops = []
+        for policy in self.policy.policies_for(source):
+            holds = all(policy.attributes(source).values())
+            denies = policy.effect == "deny"
+            if policy.window is None or not holds:
+                if holds == denies:
+                    return None
+                continue
+            window = policy.window if denies else replace(policy.window, outside=not policy.window.outside)
+            drops.append(TimedRule(FilterRule("drop"), windows=(window,)))
+            drops.append(TimedRule(FilterRule("drop", destinations=_EVERYWHERE), windows=(window,)))
+        return tuple(drops)
+
+    def _lines(self, own: int, behind: int, destination: MachineFacts) -> Iterator[TimedRule]:
+        """Lines of the rules in their order, up to one that leaves nothing to judge, then the default."""
+        carried = tuple(destination.carried())
+        open_own, open_behind = True, bool(carried)
+        own_ids = {rule.id for rule in self.policy.listed(own)}
+        behind_ids = {rule.id for rule in self.policy.listed(behind)}
+        for rule in self.policy.listed(own | behind):
+            window = rule.conditions.window
+            timed = TimedRule(
+                FilterRule("accept" if rule.allows else "drop", rule_id=rule.id),
+                rule.starts_at,
+                rule.expires_at,
+                (window,) if window else (),
+            )
+            final = timed.always and rule.protocol == "*" and not rule.ports
+            if open_own and rule.id in own_ids:
+                yield from _spread(timed, rule, ())
+                open_own = not final
+            if open_behind and rule.id in behind_ids:
+                yield from _spread(timed, rule, _within(rule, carried))
+                open_behind = not (final and ANYONE in rule.destination.atoms)
+            if not (open_own or open_behind):
+                return
+        if not self.policy.world.default_deny:
+            if open_own:
+                yield TimedRule(FilterRule("accept"))
+            if open_behind:
+                yield TimedRule(FilterRule("accept", destinations=tuple(map(str, carried))))
+
+
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+
+def _spread(timed: TimedRule, rule: Rule, destinations: tuple[str, ...]) -> Iterator[TimedRule]:
+    """One line, or one for each of tcp and udp where ports are named without a protocol."""
+    ports = tuple(map(format_interval, rule.ports))
+    protocols = ("tcp", "udp") if ports and rule.protocol == "*" else (rule.protocol.replace("*", "any"),)
+    for protocol in protocols:
+        line = replace(timed.line, protocol=protocol, ports=ports, destinations=destinations)
+        yield replace(timed, line=line)
+
+
+def _within(rule: Rule, carried: tuple[Network, ...]) -> tuple[str, ...]:
+    """The part of the carried networks that a rule's destination speaks of."""
+    if ANYONE in rule.destination.atoms:
+        return tuple(map(str, carried))
+    spoken = list(rule.destination.networks)
+    spoken += [ipaddress.ip_network(text) for kind, text in rule.destination.atoms if kind == "ip"]
+    shared = {common for network in spoken for other in carried if (common := overlap(network, other))}
+    return tuple(sorted(map(str, _widest(shared))))
+
+
+def _widest(networks: set[Network]) -> list[Network]:
+    """Without those that lie in another one."""
+    return [n for n in networks if not any(n != other and overlap(n, other) == n for other in networks)]
+
+
+def _name(rules: tuple[Rule, ...], drops: Chain) -> str:
+    """Named by what the sources have in common, not by what the rules say of it.
+
+    An edit of ports, action or order, or one more rule for the same source, changes a chain under its
+    name: no peer has to be told anew.
+    """
+    origins = {f"{rule.source.text} {rule.conditions.lasting}" for rule in rules}
+    content = "\n".join((*sorted(origins), repr(drops)))
+    return hashlib.blake2s(content.encode(), digest_size=6).hexdigest()
