@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from relay.session import ClientSession
 from relay.tls import TlsError, client_context
+from relay.transport import TlsStream
 from wire import relay as frames
 
 logger = logging.getLogger("relay.client")
@@ -125,7 +126,9 @@ class RelayClient:
         session: ClientSession | None = None
         reason = None
         try:
-            session = ClientSession(await self._dial(), self._tls, self._host, self)
+            session = ClientSession(
+                await _dial(self._host, self._port, self._addresses, self._mark), self._tls, self._host, self
+            )
             self._session = session
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 await session.registration()
@@ -142,29 +145,6 @@ class RelayClient:
         if session is not None and session.reconnect_in is not None:
             await asyncio.sleep(session.reconnect_in)
         return (session and session.reason) or reason or "closed by the relay"
-
-    async def _dial(self) -> socket.socket:
-        loop = asyncio.get_running_loop()
-        targets = [(address, self._port) for address in self._addresses]
-        if not targets:
-            found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            targets = [(str(entry[4][0]), self._port) for entry in found]
-        error: OSError = OSError(f"{self._host} has no address")
-        for address, port in targets:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            sock.setblocking(False)
-            try:
-                if self._mark is not None:
-                    sock.setsockopt(socket.SOL_SOCKET, _SO_MARK, self._mark)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                async with asyncio.timeout(HANDSHAKE_SECONDS):
-                    await loop.sock_connect(sock, (address, port))
-                return sock
-            except (OSError, TimeoutError) as failure:
-                sock.close()
-                error = OSError(f"{address}:{port}: {failure or type(failure).__name__}")
-        raise error
 
     def hello(self, hello: frames.ServerHello) -> frames.ClientHello:
         """The answer to a relay's challenge (for the session)."""
@@ -184,3 +164,63 @@ class RelayClient:
     def peer_gone(self, key: bytes) -> None:
         """Nobody holds key (for the session)."""
         self._on_peer_gone(key)
+
+
+async def handshake(host: str, port: int, addresses: Sequence[str], *, ca_file: str | None) -> str | None:
+    """Only shake hands with the relay; the key-exchange group, or None where it cannot be told.
+
+    OSError, TimeoutError or TlsError when that fails.
+    """
+    visit = _Visit()
+    sock = await _dial(host, port, addresses, None)
+    stream = TlsStream(sock, client_context(ca_file), visit, host=host)
+    try:
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            await visit.done
+        return stream.group
+    finally:
+        stream.abort()
+
+
+class _Visit:
+    """Owner of a stream that is only opened."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def established(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def received(self, data: memoryview) -> int:
+        return len(data)
+
+    def writable(self) -> None:
+        """Nothing waits to be sent."""
+
+    def closed(self, reason: str) -> None:
+        if not self.done.done():
+            self.done.set_exception(TlsError(reason))
+
+
+async def _dial(host: str, port: int, addresses: Sequence[str], mark: int | None) -> socket.socket:
+    """Connect to the first address that answers; without addresses, to what the name resolves to."""
+    loop = asyncio.get_running_loop()
+    if not addresses:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+    error = OSError(f"{host} has no address")
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            if mark is not None:
+                sock.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await loop.sock_connect(sock, (address, port))
+            return sock
+        except (OSError, TimeoutError) as failure:
+            sock.close()
+            error = OSError(f"{address}:{port}: {failure or type(failure).__name__}")
+    raise error

@@ -50,6 +50,11 @@ class RelayServer:
         """Where the first listener listens."""
         return int(self._listeners[0].getsockname()[1])
 
+    @property
+    def clients(self) -> Iterable["_Client"]:
+        """Everybody with a WebSocket."""
+        return self._clients.values()
+
     def listen(self, sockets: Iterable[socket.socket]) -> None:
         """Accept on bound sockets, on the running loop."""
         for sock in sockets:
@@ -118,7 +123,7 @@ class RelayServer:
             self.flush()
             for client in self.waiting.overdue(loop.time()):
                 client.stream.abort("never spoke")
-            for client in [client for client in self._clients.values() if client.stream.stalled(loop.time())]:
+            for client in [client for client in self.clients if client.stream.stalled(loop.time())]:
                 client.stream.abort("stopped reading")
 
     async def leave(self) -> None:
@@ -206,6 +211,7 @@ class _Client:
         """Send a close frame and hang up without waiting for the answer."""
         self.stream.send(websocket.close_frame(code, masked=False))
         self.stream.close()
+        self._server.left(self._id)
 
     def _upgrade(self, data: bytes) -> int:
         """Answer the request once it is whole; returns the bytes it took."""

@@ -54,6 +54,7 @@ class TlsStream:
         self._credit = UNSENT_BYTES
         self._established = self._leaving = self._gone = False
         self._stalled_at: float | None = None
+        self._reason: str | None = None
         self._loop.add_reader(sock, self._readable)
         if host is not None:
             self._loop.call_soon(self._greet)
@@ -99,9 +100,9 @@ class TlsStream:
         if self._established:
             self._tls.close()
             self._transmit(self._tls.outgoing())
-        self._leaving = True
+        self._leaving, self._reason = True, reason
         self._shut_down_when_sent()
-        self._loop.call_later(LINGER_SECONDS, self.abort, reason)
+        self._loop.call_later(LINGER_SECONDS, self.abort)
 
     def abort(self, reason: str = "closed") -> None:
         """Drop the socket and whatever is unsent."""
@@ -111,7 +112,7 @@ class TlsStream:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
-        self._owner.closed(reason)
+        self._owner.closed(self._reason or reason)
 
     def _greet(self) -> None:
         """A client speaks first."""

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from typing import Any
 from agent.io.port import SO_MARK
 from agent.io.stun import Reflection, StunClient
 from agent.portmap.gateway import default_gateway, portmap_protocols
+from relay.client import handshake
+from relay.tls import TlsError
 from wire.binary import Endpoint
 from wire.netmap import RelayRegion
 from wire.stun import TXID_BYTES, binding_request
@@ -115,33 +116,21 @@ async def survey(
 
 async def check_relay(region: RelayRegion, *, ca_file: str | None) -> dict[str, Any]:
     """{"ok", "version", "group", "ms", "error"} of a TLS handshake with a region's relay."""
-    context = ssl.create_default_context(cafile=ca_file)
     began = time.monotonic()
     try:
         async with asyncio.timeout(RELAY_SECONDS):
-            _, writer = await asyncio.open_connection(
-                region.ipv4 or region.ipv6 or region.hostname,
+            group = await handshake(
+                region.hostname,
                 region.derp_port,
-                ssl=context,
-                server_hostname=region.hostname,
+                [address for address in (region.ipv4, region.ipv6) if address],
+                ca_file=ca_file,
             )
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, TlsError) as error:
         reason = str(error) or "no answer"
         return {"ok": False, "version": None, "group": None, "ms": None, "error": reason}
-    tls = writer.get_extra_info("ssl_object")
-    group = getattr(tls, "group", None)
-    writer.close()
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(1):
-            await writer.wait_closed()
     elapsed = round((time.monotonic() - began) * 1000, 1)
-    return {
-        "ok": True,
-        "version": tls.version(),
-        "group": group() if group else None,
-        "ms": elapsed,
-        "error": None,
-    }
+    # Client and relay speak TLS 1.3 or not at all.
+    return {"ok": True, "version": "TLSv1.3", "group": group, "ms": elapsed, "error": None}
 
 
 def document(found: Survey, regions: Sequence[RelayRegion]) -> dict[str, Any]:

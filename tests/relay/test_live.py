@@ -1,79 +1,19 @@
 """Server and client over real TLS sockets on loopback."""
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from relay.client import RelayClient
-from relay.core import Limits, RelayCore
-from relay.run import bind
-from relay.server import RelayServer
-from relay.tls import server_context
-from relay.tokens import TokenVerifier
+from relay.client import handshake
+from relay.tls import HYBRID_GROUP, TlsError, server_context
 from tests.lab.pki import Authority
+from tests.relay.live import HOST, Relay, open_tls
 from tests.relay.signer import Signer
 from wire import relay as frames
-
-HOST = "relay.test"
-
-
-class Relay:
-    def __init__(self, directory):
-        self.control = Signer()
-        verifier = TokenVerifier(region="test1")
-        verifier.load(self.control.jwks().encode())
-        self.core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=Limits())
-        authority = Authority(directory)
-        self.ca_file = authority.ca_file
-        self.server = RelayServer(self.core, server_context(*authority.issue(HOST)))
-
-    def start(self):
-        self.server.listen(bind("127.0.0.1", 0))
-        self.port = self.server.port
-        return self
-
-    def client(self, **options):
-        return Client(self, **options)
-
-
-class Client:
-    """A RelayClient with what it heard."""
-
-    def __init__(self, relay, token=None, **claims):
-        private = X25519PrivateKey.generate()
-        self.key = private.public_key().public_bytes_raw()
-        self.received, self.gone, self.states = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
-        self.link = RelayClient(
-            host=HOST,
-            port=relay.port,
-            addresses=["127.0.0.1"],
-            disco_private=private.private_bytes_raw(),
-            token=lambda: token or relay.control.token(self.key, **{"regions": ("test1",), **claims}),
-            on_datagrams=lambda key, segment, data: self.received.put_nowait((key, segment, bytes(data))),
-            on_state=lambda up, reason: self.states.put_nowait((up, reason)),
-            on_peer_gone=self.gone.put_nowait,
-            ca_file=str(relay.ca_file),
-        )
-        self.task = asyncio.create_task(self.link.run())
-
-    async def up(self):
-        assert await asyncio.wait_for(self.states.get(), 5) == (True, None)
-        return self
-
-
-@pytest.fixture
-async def relay(tmp_path):
-    relay = Relay(tmp_path).start()
-    yield relay
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    relay.server.stop_listening()
 
 
 async def test_batches_cross_the_relay_unchanged(relay):
@@ -117,10 +57,8 @@ async def test_a_restart_sends_clients_away_and_they_return(relay):
 
 
 async def test_tls_1_2_is_refused(relay):
-    context = ssl.create_default_context(cafile=str(relay.ca_file))
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        await asyncio.open_connection("127.0.0.1", relay.port, ssl=context, server_hostname=HOST)
+        await open_tls(relay, maximum_version=ssl.TLSVersion.TLSv1_2)
 
 
 async def test_the_probe_answers_and_other_paths_do_not(relay):
@@ -128,3 +66,53 @@ async def test_the_probe_answers_and_other_paths_do_not(relay):
         base = f"https://127.0.0.1:{relay.port}"
         assert (await http.get(base + frames.PROBE_PATH)).status_code == 200
         assert (await http.get(base + "/admin")).status_code == 404
+
+
+async def test_the_link_is_hybrid(relay):
+    alpha = await relay.client().up()
+    assert alpha.link.tls_group == HYBRID_GROUP
+    assert relay.server.groups[HYBRID_GROUP] == 1
+    assert await handshake(HOST, relay.port, ["127.0.0.1"], ca_file=str(relay.ca_file)) == HYBRID_GROUP
+
+
+async def test_a_relay_of_another_name_is_not_trusted(relay):
+    with pytest.raises(TlsError, match="certificate verify failed"):
+        await handshake("other.test", relay.port, ["127.0.0.1"], ca_file=str(relay.ca_file))
+
+
+async def test_a_relay_of_an_unknown_authority_is_not_trusted(relay, tmp_path):
+    stranger = Authority(tmp_path / "stranger")
+    with pytest.raises(TlsError, match="certificate verify failed"):
+        await handshake(HOST, relay.port, ["127.0.0.1"], ca_file=str(stranger.ca_file))
+
+
+async def test_a_relay_that_requires_hybrid_refuses_classic_clients(tmp_path):
+    certificate = Authority(tmp_path / "other").issue(HOST)
+    relay = Relay(tmp_path, tls=server_context(*certificate, require_hybrid=True)).start()
+    relay.ca_file = tmp_path / "other" / "ca.pem"
+    client = await relay.client().up()
+    assert client.link.tls_group == HYBRID_GROUP
+    # Python's own OpenSSL is older than the group where this test has something to say.
+    if ssl.OPENSSL_VERSION_INFO < (3, 5):
+        reader, _ = await open_tls(relay)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert relay.server.groups.total() == 1
+    client.task.cancel()
+    await asyncio.gather(client.task, return_exceptions=True)
+    relay.server.stop_listening()
+
+
+async def test_a_burst_merges_into_larger_frames_and_keeps_its_order(relay):
+    alpha, beta = await relay.client().up(), await relay.client().up()
+    datagrams = [secrets.token_bytes(1280) for _ in range(100)]
+    for datagram in datagrams:
+        assert alpha.link.send(beta.key, 1280, datagram)
+    arrived, count = b"", 0
+    while len(arrived) < 100 * 1280:
+        key, segment, payload = await asyncio.wait_for(beta.received.get(), 5)
+        assert (key, segment) == (alpha.key, 1280)
+        arrived += payload
+        count += 1
+    assert arrived == b"".join(datagrams)
+    assert count < 10
