@@ -27,8 +27,8 @@ class FilterRule:
 
     protocol: any, tcp, udp, icmp (ICMPv6 too) or an IP protocol number in text. ports: "443" or
     "8000-8100", empty for all. destinations: networks behind this machine, empty for its own addresses.
-    windows: the rule is in force while all of them are open. not_after: Unix seconds from which on it is
-    not. The machine keeps to both by itself; a rule that is not in force matches nothing.
+    windows: the rule is in force while all of them are open, from not_before until not_after (Unix seconds,
+    the end excluded). The machine keeps to them by itself; a rule that is not in force matches nothing.
     """
 
     action: str
@@ -37,6 +37,7 @@ class FilterRule:
     destinations: tuple[str, ...] = ()
     rule_id: str | None = None
     windows: tuple[Window, ...] = ()
+    not_before: int | None = None
     not_after: int | None = None
 
     @classmethod
@@ -55,8 +56,9 @@ class FilterRule:
 
     def in_force(self, now: float) -> bool:
         """Whether it counts at this Unix time."""
-        in_time = self.not_after is None or now < self.not_after
-        return in_time and all(window.active(now) for window in self.windows)
+        begun = self.not_before is None or now >= self.not_before
+        ended = self.not_after is not None and now >= self.not_after
+        return begun and not ended and all(window.active(now) for window in self.windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class PacketFilter:
     def next_change(self, now: float) -> float | None:
         """The next Unix time at which a rule comes into force or ceases to be; None if never."""
         rules = [rule for chain in self.chains.values() for rule in chain]
-        ends = {float(rule.not_after) for rule in rules if rule.not_after is not None}
+        ends = {float(at) for rule in rules for at in (rule.not_before, rule.not_after) if at is not None}
         turns = {window.next_change(now) for window in {w for rule in rules for w in rule.windows}}
         return min((at for at in ends | turns if at is not None and at > now), default=None)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from wire.binary import WireError, decode_key
-from wire.documents import build, entries, mapping, texts
+from wire.documents import MAX_ENTRIES, build, entries, mapping, texts
 from wire.filter import BlockedIps, PacketFilter
 from wire.naming import Dns, DnsBlocklist
 from wire.numbers import (
@@ -135,6 +135,9 @@ class Netmap:
             raise WireError(f"delta starts at {delta.from_version}, map is at {self.version}")
         peers = {key: peer for key, peer in self.peers.items() if key not in delta.remove}
         peers.update({peer.machine_id: peer for peer in delta.upsert})
+        for key, chain in delta.inbound.items():
+            if key in peers:
+                peers[key] = replace(peers[key], inbound=chain)
         return replace(
             self,
             version=delta.to_version,
@@ -150,18 +153,24 @@ class Netmap:
 
 @dataclass(frozen=True, slots=True)
 class NetmapDelta:
-    """What changed between two versions. None means: as before."""
+    """What changed between two versions. None means: as before. inbound: peers that got another chain."""
 
     from_version: int
     to_version: int
     upsert: tuple[Peer, ...] = ()
     remove: frozenset[str] = frozenset()
+    inbound: Mapping[str, str | None] = field(default_factory=dict)
     self_node: SelfNode | None = None
     relays: tuple[RelayRegion, ...] | None = None
     dns: Dns | None = None
     packet_filter: PacketFilter | None = None
     dns_blocklist: DnsBlocklist | None = None
     blocked_ips: BlockedIps | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing but the version."""
+        return self == NetmapDelta(self.from_version, self.to_version)
 
     def to_json(self) -> dict[str, Any]:
         """The document as it travels."""
@@ -170,6 +179,8 @@ class NetmapDelta:
             "to": self.to_version,
             "peers": {"upsert": [asdict(peer) for peer in self.upsert], "remove": sorted(self.remove)},
         }
+        if self.inbound:
+            document["peers"]["inbound"] = dict(self.inbound)
         if self.self_node:
             document["self"] = asdict(self.self_node)
         if self.relays is not None:
@@ -186,6 +197,7 @@ class NetmapDelta:
             to_version=_version(document.get("to")),
             upsert=tuple(_parse_peers(changes.get("upsert"))),
             remove=frozenset(texts(changes.get("remove"))),
+            inbound=_parse_inbound(changes.get("inbound")),
             self_node=build(SelfNode, own) if own else None,
             relays=None if relays is None else _parse_relays(relays),
             **_parse_parts(document),
@@ -221,6 +233,13 @@ def _parse_parts(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse_relays(value: Any) -> tuple[RelayRegion, ...]:
     return tuple(build(RelayRegion, entry) for entry in entries(value))
+
+
+def _parse_inbound(value: Any) -> dict[str, str | None]:
+    chains = dict(mapping(value, limit=MAX_ENTRIES))
+    if not all(chain is None or isinstance(chain, str) for chain in chains.values()):
+        raise WireError("chains are named by text")
+    return chains
 
 
 def _parse_peers(value: Any) -> list[Peer]:

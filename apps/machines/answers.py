@@ -34,7 +34,7 @@ def map_document(node: Node, version: int) -> dict[str, Any]:
     snapshot = feed_of(node.org_id).at_least(version)
     if str(node.pk) not in snapshot.nodes:
         raise InvalidNodeKey()
-    document = full_map(snapshot, str(node.pk), time.time()).to_json()
+    document = full_map(snapshot, str(node.pk), time.time())[0].to_json()
     status = document["self"]["status"]
     return {
         **document,

@@ -19,6 +19,8 @@ logger = logging.getLogger("quickztna.netmap")
 RECENT_SECONDS = 1.0
 # Stands for "all that the map is made of, not only machines".
 EVERYTHING = uuid.UUID(int=0)
+# Stands for the rules of who may send what to whom.
+RIGHTS = uuid.UUID(int=1)
 # organisation -> (version, when it was read)
 _recent: dict[uuid.UUID, tuple[int, float]] = {}
 
@@ -43,6 +45,11 @@ def touch(
 def touch_everything(org: object) -> int:
     """The same for what all machines of the organisation are told: relays, DNS, key lifetime."""
     return _raise(org_id_of(org), [], [EVERYTHING], [])
+
+
+def touch_rights(org: object) -> int:
+    """The same for rules, and for whatever else decides who may send what to whom."""
+    return _raise(org_id_of(org), [], [RIGHTS], [])
 
 
 def _raise(

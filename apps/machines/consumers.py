@@ -29,7 +29,7 @@ from apps.machines import errors, queries
 from apps.machines.changes import machine_group, netmap_group, stored_version
 from apps.machines.enforcement import FAILED, Awaited, acknowledgements
 from apps.machines.keys import verify
-from apps.machines.netmap import Snapshot, delta_for, full_map
+from apps.machines.netmap import Changes, Snapshot, View, delta_for, full_map
 from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
 from apps.machines.reports import parse_report
 from apps.machines.services.heartbeat import Report, take_heartbeat
@@ -67,7 +67,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._session, self._challenge = uuid.uuid4().hex, secrets.token_urlsafe(32)
         self._host = headers.get(b"host", "")
         self._began = self._last_frame = time.monotonic()
-        self._known: set[str] = set()
+        self._view: View | None = None
         self._version = -1  # of the map that the agent holds
         self._sent_at = self._token_at = 0.0
         self._gather = FIRST_GATHER_SECONDS
@@ -225,8 +225,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
             if str(self.node.pk) not in snapshot.nodes:
                 await self._refuse(errors.InvalidNodeKey())
                 return
-            netmap = full_map(snapshot, str(self.node.pk), time.time())
-            self._known, self._version = set(netmap.peers), snapshot.version
+            netmap, self._view = full_map(snapshot, str(self.node.pk), time.time())
+            self._version = snapshot.version
             self._sent_at = self._token_at = time.monotonic()
             self._awaited.settled(snapshot.version, told=held != snapshot.version)
             token = await database_sync_to_async(relay_token)(self.node, snapshot.relays)
@@ -243,32 +243,31 @@ class AgentConsumer(AsyncWebsocketConsumer):
             if version <= self._version:
                 return
             snapshot = await self._snapshot(version)
-            changed = feed_of(self.node.org_id).changed_since(self._version, snapshot)
-            machine_id = str(self.node.pk)
-            if changed is None or machine_id in changed:
+            changes = feed_of(self.node.org_id).changed_since(self._version, snapshot)
+            if changes is None or str(self.node.pk) in changes.ids:
                 before = self.node
                 if await self._reload() is None:
                     return
                 await self._renew_token(snapshot, force=self.node.status != before.status)
-            if changed is not None:
-                await self._send_delta(snapshot, changed)
+            if changes is not None and self._view is not None:
+                await self._send_delta(snapshot, changes, self._view)
                 return
         await self._send_map(held=None)
 
-    async def _send_delta(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
+    async def _send_delta(self, snapshot: Snapshot, changes: Changes, held: View) -> None:
         machine_id = str(self.node.pk)
         if machine_id not in snapshot.nodes:
             await self._refuse(errors.InvalidNodeKey())
             return
-        delta = delta_for(
-            snapshot, machine_id, since=self._version, changed=changed, known=self._known, now=time.time()
+        delta, view = delta_for(
+            snapshot, machine_id, since=self._version, changes=changes, held=held, now=time.time()
         )
-        if not (delta.upsert or delta.remove or delta.self_node):
+        if delta.is_empty:
             # The agent stays at its version: what it can't see did not change its map.
             self._awaited.settled(snapshot.version, told=False)
             return
         self._awaited.settled(snapshot.version, told=True)
-        self._known = (self._known | {peer.machine_id for peer in delta.upsert}) - delta.remove
+        self._view = view
         before, self._sent_at = self._sent_at, time.monotonic()
         quiet = self._sent_at - before > QUIET_SECONDS
         self._gather = FIRST_GATHER_SECONDS if quiet else min(2 * self._gather, LAST_GATHER_SECONDS)

@@ -1,23 +1,20 @@
 """What each machine is told of its network: pure functions from a snapshot to maps and deltas."""
 
 import hashlib
-import json
 import uuid
 from collections.abc import Mapping, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.core.clock import rfc3339
 from apps.machines.models import Machine
 from apps.machines.names import domain_of, magicdns_name
+from apps.machines.rights import Reach, Rights
 from apps.machines.routes import ALL_NETWORKS
 from apps.machines.state import key_expires_at
 from apps.orgs.models import OrgSettings
 from wire.filter import FilterRule, PacketFilter
 from wire.naming import Dns
 from wire.netmap import Netmap, NetmapDelta, Peer, RelayRegion, SelfNode
-
-# The one chain there is until rules say more.
-EVERYTHING_CHAIN = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,12 @@ class MapNode:
     admitted: bool
     key_expires_at: float | None
     disco_public_key: str | None
+
+    @property
+    def carries(self) -> tuple[str, ...]:
+        """Networks behind it that others may reach through it."""
+        own = self.self_node
+        return ALL_NETWORKS if own.exit_node_approved else own.approved_routes
 
     def connects(self, now: float) -> bool:
         """Whether it may be part of the network at this Unix time."""
@@ -54,12 +57,43 @@ class Snapshot:
     dns: Dns
     relays: tuple[RelayRegion, ...]
     terms: Terms
+    rights: Rights
     nodes: Mapping[str, MapNode] = field(default_factory=dict)
 
+    def shows(self, viewer: MapNode, node: MapNode, now: float) -> bool:
+        """Whether `viewer` is told of `node`: both are in the network, and rights lead one way or both."""
+        if viewer is node or not (viewer.connects(now) and node.connects(now)):
+            return False
+        return self.rights.visible(viewer.self_node.machine_id, node.self_node.machine_id, now)
 
-def visible_to(viewer: MapNode, node: MapNode, now: float) -> bool:
-    """Whether `viewer` is told of `node`: both are part of the network."""
-    return viewer is not node and viewer.connects(now) and node.connects(now)
+    def chain_name(self, source: str, destination: str) -> str | None:
+        """The chain that judges what source sends to destination."""
+        found = self.rights.inbound(source, destination)
+        return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened between two versions: machines that changed, and between whom rights may have."""
+
+    ids: frozenset[str] = frozenset()
+    reaches: tuple[Reach, ...] = ()
+
+    def seen_by(self, machine_id: str) -> Set[str]:
+        """Machines that another one must look at again."""
+        return self.ids.union(*(reach.others(machine_id) for reach in self.reaches))
+
+    def refilters(self, machine_id: str) -> bool:
+        """Whether what a machine lets in may have changed."""
+        return any(machine_id in reach.destinations for reach in self.reaches)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a machine knows of others: the chain that judges each peer it is told of, and the chains."""
+
+    inbound: Mapping[str, str | None]
+    packet_filter: PacketFilter
 
 
 def organisation_dns(slug: str, settings: OrgSettings) -> Dns:
@@ -119,7 +153,6 @@ def map_node(machine: Machine, terms: Terms) -> MapNode:
             tags=tags,
             routes=approved,
             exit_node=exit_node,
-            inbound=EVERYTHING_CHAIN,
             owner_email=machine.owner.email if machine.owner else None,
         ),
         admitted=machine.status in ("online", "offline") and not (machine.admin_disabled or machine.locked),
@@ -128,60 +161,80 @@ def map_node(machine: Machine, terms: Terms) -> MapNode:
     )
 
 
-def packet_filter(viewer: MapNode) -> PacketFilter:
-    """What its peers may send to a machine: everything, to it and to what it is approved to carry."""
-    own = viewer.self_node
-    carried = ALL_NETWORKS if own.exit_node_approved else own.approved_routes
-    rules = [FilterRule("accept")]
-    if carried:
-        rules.append(FilterRule("accept", destinations=carried))
-    chains = {} if own.shields_up else {EVERYTHING_CHAIN: tuple(rules)}
-    content = json.dumps([[name, *map(asdict, chain)] for name, chain in sorted(chains.items())])
-    return PacketFilter(hashlib.sha256(content.encode()).hexdigest()[:16], chains)
-
-
 def visible_peers(snapshot: Snapshot, machine_id: str, now: float) -> dict[str, Peer]:
     """The peers that a machine of the snapshot is told of."""
     viewer = snapshot.nodes[machine_id]
-    return {key: node.peer for key, node in snapshot.nodes.items() if visible_to(viewer, node, now)}
+    return {key: node.peer for key, node in snapshot.nodes.items() if snapshot.shows(viewer, node, now)}
 
 
-def full_map(snapshot: Snapshot, machine_id: str, now: float) -> Netmap:
-    """The whole map of one machine."""
-    return Netmap(
+def full_map(snapshot: Snapshot, machine_id: str, now: float) -> tuple[Netmap, View]:
+    """The whole map of one machine, and what it knows then."""
+    viewer = snapshot.nodes[machine_id]
+    inbound: dict[str, str | None] = {}
+    peers: dict[str, Peer] = {}
+    for key, node in snapshot.nodes.items():
+        if snapshot.shows(viewer, node, now):
+            inbound[key] = snapshot.chain_name(key, machine_id)
+            peers[key] = replace(node.peer, inbound=inbound[key])
+    view = View(inbound, _packet_filter(snapshot, viewer, inbound))
+    netmap = Netmap(
         version=snapshot.version,
-        self_node=snapshot.nodes[machine_id].self_node,
-        peers=visible_peers(snapshot, machine_id, now),
+        self_node=viewer.self_node,
+        peers=peers,
         relays=snapshot.relays,
         dns=snapshot.dns,
-        packet_filter=packet_filter(snapshot.nodes[machine_id]),
+        packet_filter=view.packet_filter,
     )
+    return netmap, view
 
 
 def delta_for(
-    snapshot: Snapshot, machine_id: str, *, since: int, changed: Set[str], known: Set[str], now: float
-) -> NetmapDelta:
-    """What takes a machine from version `since`, at which it knew of `known`, to the snapshot.
-
-    changed: ids that changed or went away in between. A machine that never knew of a peer is not told
-    that it went.
-    """
+    snapshot: Snapshot, machine_id: str, *, since: int, changes: Changes, held: View, now: float
+) -> tuple[NetmapDelta, View]:
+    """What takes a machine from version `since`, at which it knew `held`, to the snapshot."""
     viewer = snapshot.nodes[machine_id]
+    itself = machine_id in changes.ids
     # A change of the viewer itself may open or close its whole view.
-    candidates = snapshot.nodes.keys() | known if machine_id in changed else changed
-    upsert, remove = [], set()
+    candidates = snapshot.nodes.keys() | held.inbound.keys() if itself else changes.seen_by(machine_id)
+    inbound = dict(held.inbound)
+    upsert, moved, remove = [], {}, set()
     for key in candidates:
         node = snapshot.nodes.get(key)
-        if node is not None and visible_to(viewer, node, now):
-            if key in changed or key not in known:
-                upsert.append(node.peer)
-        elif key in known:
-            remove.add(key)
-    return NetmapDelta(
+        if node is None or not snapshot.shows(viewer, node, now):
+            if inbound.pop(key, _UNKNOWN) is not _UNKNOWN:
+                remove.add(key)
+            continue
+        name = snapshot.chain_name(key, machine_id)
+        if key in changes.ids or key not in held.inbound:
+            upsert.append(replace(node.peer, inbound=name))
+        elif held.inbound[key] != name:
+            moved[key] = name
+        inbound[key] = name
+    rules = held.packet_filter
+    if itself or changes.refilters(machine_id) or not set(inbound.values()) <= rules.chains.keys() | {None}:
+        rules = _packet_filter(snapshot, viewer, inbound)
+    delta = NetmapDelta(
         from_version=since,
         to_version=snapshot.version,
         upsert=tuple(upsert),
         remove=frozenset(remove),
-        self_node=viewer.self_node if machine_id in changed else None,
-        packet_filter=packet_filter(viewer) if machine_id in changed else None,
+        inbound=moved,
+        self_node=viewer.self_node if itself else None,
+        packet_filter=rules if rules.version != held.packet_filter.version else None,
     )
+    return delta, View(inbound, rules)
+
+
+_UNKNOWN = object()
+
+
+def _packet_filter(snapshot: Snapshot, viewer: MapNode, inbound: Mapping[str, str | None]) -> PacketFilter:
+    """The chains that these peers name at a machine."""
+    own = viewer.self_node.machine_id
+    chains: dict[str, tuple[FilterRule, ...]] = {}
+    # Of the peers that name a chain any one will do.
+    for key, name in () if viewer.self_node.shields_up else inbound.items():
+        if name is not None and name not in chains and (found := snapshot.rights.inbound(key, own)):
+            chains[name] = found[1]
+    content = repr(sorted(chains.items())).encode()
+    return PacketFilter(hashlib.blake2s(content, digest_size=8).hexdigest(), chains)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from apps.core.tenancy import org_id_of
-from apps.machines.changes import EVERYTHING
+from apps.machines.changes import EVERYTHING, RIGHTS
 from apps.machines.models import Machine, NetmapChange
-from apps.machines.netmap import MapNode, Snapshot, Terms, map_node, organisation_dns
+from apps.machines.netmap import Changes, MapNode, Snapshot, Terms, map_node, organisation_dns
+from apps.machines.rights import rights_feed
 from apps.orgs.models import Organization, OrgSettings
 from wire.naming import Dns
 from wire.netmap import RelayRegion
@@ -45,7 +46,9 @@ class OrgFeed:
         self._org_id = org_id
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
-        self._log: deque[tuple[int, frozenset[str]]] = deque(maxlen=REMEMBERED_VERSIONS)
+        self._rights = rights_feed(org_id)
+        # Version, and what led to it from an earlier one of the log.
+        self._log: deque[tuple[int, int, Changes]] = deque(maxlen=REMEMBERED_VERSIONS)
 
     def at_least(self, version: int) -> Snapshot:
         """A snapshot of this version or a newer one; reads the database if the kept one is older."""
@@ -57,58 +60,63 @@ class OrgFeed:
                 self._snapshot = self._advanced(self._snapshot)
             return self._snapshot
 
-    def changed_since(self, version: int, snapshot: Snapshot) -> frozenset[str] | None:
-        """Ids that changed after `version` up to the snapshot; None if only the whole map tells."""
-        steps = [(at, ids) for at, ids in list(self._log) if version < at <= snapshot.version]
-        if len(steps) != snapshot.version - version:
+    def changed_since(self, version: int, snapshot: Snapshot) -> Changes | None:
+        """What changed after `version` up to the snapshot; None if only the whole map tells."""
+        steps = [step for step in list(self._log) if version < step[1] <= snapshot.version]
+        reached = version
+        # A step may bring more than the version lacks; it must not leave a gap.
+        for before, after, _ in steps:
+            if before > reached:
+                return None
+            reached = after
+        if reached != snapshot.version:
             return None
-        ids = frozenset().union(*(ids for _, ids in steps))
-        return None if str(EVERYTHING) in ids else ids
+        ids = frozenset().union(*(changes.ids for _, _, changes in steps))
+        reaches = tuple(reach for _, _, changes in steps for reach in changes.reaches)
+        return None if str(EVERYTHING) in ids else Changes(ids, reaches)
 
     def _advanced(self, old: Snapshot | None) -> Snapshot:
         org = Organization.objects.for_org(self._org_id).get()
-        steps = self._steps(old.version, org.netmap_version) if old else None
-        if old is None or steps is None:
+        changed = self._changed(old.version, org.netmap_version) if old else None
+        if old is None or changed is None or str(EVERYTHING) in changed:
             self._log.clear()
-            return _loaded(org)
-        self._log.extend(steps)
-        changed = frozenset().union(*(ids for _, ids in steps))
-        if str(EVERYTHING) in changed:
-            return _loaded(org)
-        fresh = {key: node for key, node in old.nodes.items() if key not in changed}
-        fresh.update(_nodes(org, old.terms, changed))
-        return replace(old, version=org.netmap_version, nodes=fresh)
+            return self._loaded(org)
+        policy, ids = str(RIGHTS) in changed, changed - {str(RIGHTS)}
+        nodes = {key: node for key, node in old.nodes.items() if key not in ids}
+        nodes.update(_nodes(org, old.terms, ids))
+        rights, reaches = self._rights.advance(nodes, ids, policy=policy)
+        self._log.append((old.version, org.netmap_version, Changes(ids, reaches)))
+        return replace(old, version=org.netmap_version, nodes=nodes, rights=rights)
 
-    def _steps(self, after: int, upto: int) -> list[tuple[int, frozenset[str]]] | None:
-        """Ids by version; None if some version is no longer on record."""
+    def _changed(self, after: int, upto: int) -> frozenset[str] | None:
+        """Ids that changed; None if some version is no longer on record."""
         found: dict[int, set[str]] = {}
         rows = NetmapChange.objects.for_org(self._org_id).filter(version__gt=after, version__lte=upto)
         for version, machine_id in rows.values_list("version", "machine_id"):
             found.setdefault(version, set()).add(str(machine_id))
-        if len(found) != upto - after:
-            return None
-        return [(version, frozenset(found[version])) for version in sorted(found)]
+        return frozenset().union(*found.values()) if len(found) == upto - after else None
 
-
-def _loaded(org: Organization) -> Snapshot:
-    settings = OrgSettings.objects.for_org(org).get()
-    terms = Terms(
-        slug=org.slug,
-        key_expiry_days=settings.key_expiry_days,
-        routes_allowed=settings.allow_subnet_routing,
-        exit_nodes_allowed=settings.allow_exit_nodes,
-    )
-    dns = organisation_dns(org.slug, settings)
-    for source in _naming:
-        dns = source(org.pk, dns)
-    return Snapshot(
-        org_id=org.pk,
-        version=org.netmap_version,
-        dns=dns,
-        relays=relays_of(org.pk),
-        terms=terms,
-        nodes=_nodes(org, terms, None),
-    )
+    def _loaded(self, org: Organization) -> Snapshot:
+        settings = OrgSettings.objects.for_org(org).get()
+        terms = Terms(
+            slug=org.slug,
+            key_expiry_days=settings.key_expiry_days,
+            routes_allowed=settings.allow_subnet_routing,
+            exit_nodes_allowed=settings.allow_exit_nodes,
+        )
+        dns = organisation_dns(org.slug, settings)
+        for source in _naming:
+            dns = source(org.pk, dns)
+        nodes = _nodes(org, terms, None)
+        return Snapshot(
+            org_id=org.pk,
+            version=org.netmap_version,
+            dns=dns,
+            relays=relays_of(org.pk),
+            terms=terms,
+            rights=self._rights.load(nodes),
+            nodes=nodes,
+        )
 
 
 def _nodes(org: Organization, terms: Terms, ids: Iterable[str] | None) -> dict[str, MapNode]:

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from apps.core.errors import InvalidState, NotFound
 from apps.core.realtime import publish
-from apps.machines import netmap
 from apps.machines.changes import nudge, stored_version
 from apps.machines.errors import InvalidSignature
 from apps.machines.keys import raw_key, verify
@@ -127,9 +126,9 @@ def transcript_of(exchange: KeyExchange) -> bytes:
 
 def _pair(node: Node, peer_machine_id: Any) -> tuple[Machine, Machine]:
     """(this machine, its peer) if the map shows the one to the other."""
-    nodes = feed_of(node.org_id).at_least(stored_version(node.org_id)).nodes
-    own, peer = nodes.get(str(node.pk)), nodes.get(str(peer_machine_id))
-    if own is None or peer is None or not netmap.visible_to(own, peer, time.time()):
+    snapshot = feed_of(node.org_id).at_least(stored_version(node.org_id))
+    own, peer = (snapshot.nodes.get(str(key)) for key in (node.pk, peer_machine_id))
+    if own is None or peer is None or not snapshot.shows(own, peer, time.time()):
         raise NotFound()
     rows = Machine.objects.for_org(node.org_id).in_bulk([node.pk, peer_machine_id])
     if len(rows) != 2:
