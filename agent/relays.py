@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from relay.client import RelayClient
+from relay.tls import client_context
 from wire.netmap import RelayRegion
 
 logger = logging.getLogger("agent.relays")
@@ -44,7 +45,7 @@ class Relays:
         self._disco_private, self._receive = disco_private, receive
         self._changed, self._failed = changed, failed
         self._avoid_until: dict[str, float] = {}
-        self._ca_file, self._mark = ca_file, mark
+        self._tls, self._mark = client_context(ca_file), mark
         self._links: dict[str, _Link] = {}
         self._homes: dict[bytes, str] = {}
         self.home: str | None = None
@@ -133,7 +134,7 @@ class Relays:
             on_datagrams=self._receive,
             on_state=state,
             on_peer_gone=lambda key: None,
-            ca_file=self._ca_file,
+            tls=self._tls,
             mark=self._mark,
         )
         return _Link(region, client, asyncio.create_task(client.run(), name=f"relay-{region.region_code}"))

@@ -8,10 +8,11 @@ import uvloop
 
 from relay.config import ConfigError, from_environment
 from relay.run import serve
+from relay.tls import TlsUnavailable
 
 
 def main() -> int:
-    """Exit status: 0 after a clean stop, 2 for a wrong setting."""
+    """Exit status: 0 after a clean stop, 1 when it cannot serve, 2 for a wrong setting."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel("WARNING")
     try:
@@ -19,7 +20,11 @@ def main() -> int:
     except ConfigError as error:
         print(f"relay: {error}", file=sys.stderr)
         return 2
-    uvloop.run(serve(config))
+    try:
+        uvloop.run(serve(config))
+    except (OSError, TlsUnavailable) as error:
+        print(f"relay: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from relay.session import ClientSession
-from relay.tls import TlsError, client_context
+from relay.tls import TlsContext, TlsError, client_context
 from relay.transport import TlsStream
 from wire import relay as frames
 
@@ -33,8 +33,9 @@ class RelayClient:
 
     addresses: IP addresses to dial instead of resolving host; host is what the certificate must
     name. token gives the current relay token, or None while there is none. on_datagrams gets
-    (sender's disco key, segment size, batch); on_state gets (connected, reason). mark is put on
-    the socket, so that an exit node does not loop it.
+    (sender's disco key, segment size, batch); on_state gets (connected, reason). tls is
+    client_context()'s, one for all links of a thread. mark is put on the socket, so that an exit
+    node does not loop it.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class RelayClient:
         on_datagrams: Callable[[bytes, int, memoryview], None],
         on_state: Callable[[bool, str | None], None],
         on_peer_gone: Callable[[bytes], None],
-        ca_file: str | None = None,
+        tls: TlsContext,
         mark: int | None = None,
     ) -> None:
         self._host, self._port, self._addresses = host, port, tuple(addresses)
@@ -57,7 +58,7 @@ class RelayClient:
         self._token = token
         self._on_datagrams, self._on_state, self._on_peer_gone = on_datagrams, on_state, on_peer_gone
         self._mark = mark
-        self._tls = client_context(ca_file)
+        self._tls = tls
         self._session: ClientSession | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._hurry = asyncio.Event()

@@ -19,6 +19,7 @@ class RelayConfig:
     """jwks is the URL or the file of the control plane's signing keys (RFC 7517).
 
     The relay listens for TLS on listen:port (and the STUN server on listen:stun_port; 0 is off).
+    Metrics and health are answered on 127.0.0.1:admin_port (0 is off).
     ca_file adds a private authority for fetching jwks by https. require_hybrid refuses handshakes
     without the hybrid key exchange, and the start where the installation cannot check that.
     """
@@ -30,6 +31,7 @@ class RelayConfig:
     listen: str = ANY_INTERFACE
     port: int = RELAY_PORT
     stun_port: int = STUN_PORT
+    admin_port: int = 0
     ca_file: Path | None = None
     require_hybrid: bool = False
 
@@ -56,6 +58,7 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
         listen=given.get("listen", ANY_INTERFACE),
         port=_port("port", given.get("port"), RELAY_PORT),
         stun_port=_port("stun_port", given.get("stun_port"), STUN_PORT),
+        admin_port=_port("admin_port", given.get("admin_port"), 0),
         ca_file=_file("ca_file", ca_file) if ca_file else None,
         require_hybrid=_switch("require_hybrid", given.get("require_hybrid")),
     )

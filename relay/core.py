@@ -30,11 +30,15 @@ CLOSE_REPLACED: Final = 4009
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says: the key (32 bytes) of a machine, its organisation, its end."""
+    """What a verified token says: the key (32 bytes) of a machine, its organisation, its end.
+
+    issued_at is Unix time, as the control plane wrote it.
+    """
 
     key: bytes
     organisation: str
     expires_at: float
+    issued_at: int = 0
 
 
 class TokenRefused(Exception):
@@ -60,6 +64,8 @@ class Counters:
     refused: int = 0
     undeliverable: int = 0
     malformed: int = 0
+    cut: int = 0
+    dropped: int = 0
 
 
 @dataclass(slots=True)
@@ -108,8 +114,12 @@ class RelayCore:
 
     @property
     def dropped(self) -> int:
-        """Frames that open connections lost to their own slowness."""
-        return sum(connection.queue.dropped for connection in self._connections.values())
+        """Frames that readers lost to their own slowness."""
+        return self.counters.dropped + sum(item.queue.dropped for item in self._connections.values())
+
+    def queue_age(self, now: float) -> float:
+        """Seconds that the oldest waiting frame has waited."""
+        return max((item.queue.age(now) for item in self._connections.values()), default=0.0)
 
     def connect(self, connection_id: int, now: float) -> None:
         """A socket was opened: greet it."""
@@ -134,6 +144,7 @@ class RelayCore:
         self._ready.discard(connection_id)
         self._closing.pop(connection_id, None)
         if connection:
+            self.counters.dropped += connection.queue.dropped
             self._forget(connection)
 
     def receive(self, connection_id: int, frame: bytes | memoryview, now: float) -> None:
@@ -185,6 +196,15 @@ class RelayCore:
         """Tell every registered client to come back later, each at its own moment."""
         for connection in self._by_key.values():
             self._say(connection, frames.Restarting(reconnect_in_ms()))
+
+    def cut(self, refuses: Callable[[Claims], bool]) -> int:
+        """Close every registered connection whose claims are refused; returns how many."""
+        refused = [item for item in self._by_key.values() if item.claims is not None and refuses(item.claims)]
+        for connection in refused:
+            self._closing[connection.id] = CLOSE_CREDENTIAL
+            self._forget(connection)
+        self.counters.cut += len(refused)
+        return len(refused)
 
     def handle_timeout(self, now: float) -> None:
         """Close who never spoke, who fell silent, and whose token has ended."""

@@ -18,6 +18,10 @@ class FrameQueue:
     def __len__(self) -> int:
         return len(self._frames)
 
+    def age(self, now: float) -> float:
+        """Seconds since the oldest frame arrived; 0 without frames."""
+        return now - self._frames[0][0] if self._frames else 0.0
+
     def push(self, frame: bytes, now: float) -> None:
         """Append a frame; make room by dropping the oldest ones."""
         self._frames.append((now, frame))

@@ -9,8 +9,9 @@ import signal
 import socket
 from multiprocessing import get_context
 
-from relay import stun
+from relay import admin, stun
 from relay.config import ANY_INTERFACE, RelayConfig
+from relay.control import CutList, cuts_url, keep_cut
 from relay.core import Limits, RelayCore
 from relay.server import RelayServer
 from relay.tls import HYBRID_GROUP, server_context
@@ -23,7 +24,8 @@ async def serve(config: RelayConfig) -> None:
     """Run a relay until SIGTERM or SIGINT."""
     raise_descriptor_limit()
     verifier = TokenVerifier(region=config.region)
-    core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=Limits())
+    cuts = CutList(verifier)
+    core = RelayCore(verify=cuts.verify, random=secrets.token_bytes, limits=Limits())
     tls = server_context(config.certificate, config.private_key, require_hybrid=config.require_hybrid)
     relay = RelayServer(core, tls)
     stop = asyncio.Event()
@@ -40,6 +42,15 @@ async def serve(config: RelayConfig) -> None:
         asyncio.create_task(relay.tick()),
         asyncio.create_task(keep_loaded(verifier, config.jwks, config.ca_file)),
     ]
+    if config.admin_port:
+        answering = admin.serve(
+            config.admin_port, relay, healthy=lambda: not relay.leaving and verifier.key_count > 0
+        )
+        tasks.append(asyncio.create_task(answering))
+    if url := cuts_url(config.jwks):
+        tasks.append(
+            asyncio.create_task(keep_cut(cuts, url, config.ca_file, lambda: relay.cut(cuts.refuses)))
+        )
     logger.info(
         "relay listens region=%s port=%d require=%s",
         config.region,
@@ -47,6 +58,7 @@ async def serve(config: RelayConfig) -> None:
         HYBRID_GROUP if config.require_hybrid else "-",
     )
     await stop.wait()
+    logger.info("relay leaves clients=%d", core.clients)
     relay.stop_listening()
     await relay.leave()
     for task in tasks:

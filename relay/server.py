@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from relay import websocket
-from relay.core import RelayCore
+from relay.core import Claims, RelayCore
 from relay.http import MAX_HEAD_BYTES, HttpError, find_head, parse_request, response
 from relay.tls import TlsContext
 from relay.transport import TlsStream
@@ -23,7 +23,9 @@ MAX_CONNECTIONS: Final = 20_000
 # Plaintext of one destination that goes out in one call: enough records to make the call cheap.
 GATHER_BYTES: Final = 128 * 1024
 TICK_SECONDS: Final = 1.0
-RESTART_SPREAD_MS: Final = (500, 5_000)
+# When clients of a restarted relay come back: a core shakes hands with a thousand a second.
+RESTART_MS: Final = (500, 5_000)
+RESTART_MS_PER_CLIENT: Final = 2
 DRAIN_SECONDS: Final = 0.5
 BACKLOG: Final = 4096
 _ACCEPTS_AT_ONCE: Final = 16
@@ -39,7 +41,8 @@ class RelayServer:
         self.clock = clock
         self.waiting: WaitingRoom[_Client] = WaitingRoom()
         self.groups: Counter[str] = Counter()
-        self.handshake_failures = self.turned_away = 0
+        self.handshake_failures = self.turned_away = self.stopped_reading = 0
+        self.leaving = False
         self._tls = tls
         self._clients: dict[int, _Client] = {}
         self._listeners: list[socket.socket] = []
@@ -101,6 +104,13 @@ class RelayServer:
                 client.close(code)
             self.core.disconnect(connection_id)
 
+    def cut(self, refuses: Callable[[Claims], bool]) -> None:
+        """Close every client whose claims are refused."""
+        count = self.core.cut(refuses)
+        if count:
+            logger.info("clients cut off count=%d", count)
+        self.flush()
+
     def drain(self, connection_id: int, stream: TlsStream, now: float) -> None:
         """Send one client's frames until its stream is full: many frames, one write."""
         take = self.core.take
@@ -124,11 +134,15 @@ class RelayServer:
             for client in self.waiting.overdue(loop.time()):
                 client.stream.abort("never spoke")
             for client in [client for client in self.clients if client.stream.stalled(loop.time())]:
+                self.stopped_reading += 1
                 client.stream.abort("stopped reading")
 
     async def leave(self) -> None:
         """Send every client away politely, each to return at its own moment."""
-        self.core.restart(lambda: random.randint(*RESTART_SPREAD_MS))  # noqa: S311 spreads reconnects
+        self.leaving = True
+        first, last = RESTART_MS
+        last += RESTART_MS_PER_CLIENT * self.core.clients
+        self.core.restart(lambda: random.randint(first, last))  # noqa: S311 spreads reconnects
         self.flush()
         await asyncio.sleep(DRAIN_SECONDS)
         for client in list(self._clients.values()):

@@ -49,24 +49,32 @@ class TokenVerifier:
 
         now is the monotonic clock of the core: the end of the token is given on that clock.
         """
+        claims = self.decode(token, audience=RELAY_TOKEN_AUDIENCE)
+        try:
+            disco = decode_key(str(claims["key"]), X25519_KEY_BYTES)
+            organisation, regions = str(claims["org"]), claims["regions"]
+            issued_at, expires_at = int(claims["iat"]), float(claims["exp"])
+        except (KeyError, TypeError, ValueError, WireError) as error:
+            raise TokenRefused(type(error).__name__) from None
+        if not isinstance(regions, list) or self._region not in regions:
+            raise TokenRefused("region")
+        return Claims(disco, organisation, now + expires_at - time.time() + LEEWAY_SECONDS, issued_at)
+
+    def decode(self, token: str, *, audience: str) -> dict[str, Any]:
+        """Claims of anything that the control plane signed for an audience; TokenRefused for the rest."""
         try:
             key = self._keys[str(jwt.get_unverified_header(token).get("kid"))]
-            claims: dict[str, Any] = jwt.decode(
+            return jwt.decode(
                 token,
                 key,
                 algorithms=["ES256"],
-                audience=RELAY_TOKEN_AUDIENCE,
+                audience=audience,
                 issuer=TOKEN_ISSUER,
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "sub", "aud", "iss"]},
             )
-            disco = decode_key(str(claims["key"]), X25519_KEY_BYTES)
-            organisation, regions = str(claims["org"]), claims["regions"]
-        except (jwt.PyJWTError, KeyError, WireError) as error:
+        except (jwt.PyJWTError, KeyError) as error:
             raise TokenRefused(type(error).__name__) from None
-        if not isinstance(regions, list) or self._region not in regions:
-            raise TokenRefused("region")
-        return Claims(disco, organisation, now + float(claims["exp"]) - time.time() + LEEWAY_SECONDS)
 
 
 async def keep_loaded(verifier: TokenVerifier, source: str, ca_file: Path | None) -> None:

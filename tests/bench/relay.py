@@ -10,32 +10,27 @@ Payloads are checked end to end.
 
 import argparse
 import asyncio
-import contextlib
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from relay.client import RelayClient
+from relay.tls import client_context
 from tests.bench import relay_floor
 from tests.bench.measure import cpu_seconds, finish, pin, progress
-from tests.lab.pki import Authority
+from tests.bench.relay_load import HOST, REGION, relay_process
 from tests.relay.signer import Signer
-from tests.services import free_port
 from wire import relay as frames
 
 DATAGRAM = 1280
 BULK = frames.IDLE_BATCH_BYTES // DATAGRAM
 WINDOW_BYTES = 768 * 1024
-HOST, REGION = "relay.bench", "bench"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Pair:
@@ -64,7 +59,7 @@ class Pair:
             on_datagrams=take,
             on_state=lambda up, reason: self._ups.release() if up else None,
             on_peer_gone=lambda key: None,
-            ca_file=str(ca_file),
+            tls=client_context(str(ca_file)),
         )
         return link, key
 
@@ -106,37 +101,6 @@ class Pair:
             self.arrived.clear()
             await asyncio.wait_for(self.arrived.wait(), 5)
         return sent
-
-
-@contextlib.contextmanager
-def relay_process(directory: Path, signer: Signer) -> Iterator[tuple[int, int, Path]]:
-    """(pid, port, CA file) of a relay on loopback, pinned to the second core."""
-    authority = Authority(directory)
-    certificate, key = authority.issue(HOST, "127.0.0.1")
-    jwks = directory / "jwks.json"
-    jwks.write_text(signer.jwks())
-    port = free_port()
-    environment = {
-        "QZRELAY_REGION": REGION,
-        "QZRELAY_CERTIFICATE": str(certificate),
-        "QZRELAY_PRIVATE_KEY": str(key),
-        "QZRELAY_JWKS": str(jwks),
-        "QZRELAY_LISTEN": "127.0.0.1",
-        "QZRELAY_PORT": str(port),
-        "QZRELAY_STUN_PORT": "0",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "relay"],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        pin(process.pid, 1)
-        yield process.pid, port, authority.ca_file
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 async def measure(pid: int, port: int, ca_file: Path, signer: Signer, seconds: float) -> dict[str, float]:

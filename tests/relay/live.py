@@ -11,7 +11,7 @@ from relay.client import RelayClient
 from relay.core import Limits, RelayCore
 from relay.run import bind
 from relay.server import RelayServer
-from relay.tls import server_context
+from relay.tls import client_context, server_context
 from relay.tokens import TokenVerifier
 from tests.lab.pki import Authority
 from tests.relay.signer import Signer
@@ -54,7 +54,7 @@ class Client:
             on_datagrams=lambda key, segment, data: self.received.put_nowait((key, segment, bytes(data))),
             on_state=lambda up, reason: self.states.put_nowait((up, reason)),
             on_peer_gone=self.gone.put_nowait,
-            ca_file=str(relay.ca_file),
+            tls=client_context(str(relay.ca_file)),
         )
         self.task = asyncio.create_task(self.link.run())
 
@@ -71,7 +71,7 @@ class Client:
         """Leave everything in the socket from now on."""
         asyncio.get_running_loop().remove_reader(self.link._session.stream._socket)
 
-    async def down(self):
+    async def state(self):
         return await asyncio.wait_for(self.states.get(), 10)
 
 
