@@ -9,12 +9,12 @@ import { Timestamp } from "@/components/timestamp";
 import { Dot } from "@/components/ui/badge";
 import { Card, Fact, Facts } from "@/components/ui/card";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { latestOnlineQuery, type DashboardStats } from "./queries";
+import { latestOnlineQuery, type DashboardStats, type Propagation } from "./queries";
 
 const TEAM_SHOWN = 4;
 const cardLink = "rounded text-[0.83rem] font-medium text-accent hover:underline";
 
-export function NetworkStatusCard({ stats: { onlineCount, machineCount, pendingCount } }: { stats: DashboardStats }) {
+export function NetworkStatusCard({ stats: { onlineCount, machineCount, pendingCount, propagation } }: { stats: DashboardStats }) {
   const share = machineCount ? onlineCount / machineCount : 0;
   return (
     <Card title="Network Status" actions={<Link to="/machines" className={cardLink}>Machines</Link>}>
@@ -30,8 +30,23 @@ export function NetworkStatusCard({ stats: { onlineCount, machineCount, pendingC
           {pendingCount} pending approval
         </Link>
       )}
+      {propagation && <Enforcement {...propagation} />}
     </Card>
   );
+}
+
+function Enforcement({ p50_ms: half, p99_ms: nearlyAll, acks }: Propagation) {
+  if (half === null || nearlyAll === null) return null;
+  return (
+    <p className="mt-3 text-[0.83rem] text-muted" title={`${acks.toLocaleString()} acknowledgements of the last hour`}>
+      Changes are in force after <b className="font-medium text-ink tabular-nums">{duration(half)}</b>, 99 % within{" "}
+      <b className="font-medium text-ink tabular-nums">{duration(nearlyAll)}</b>
+    </p>
+  );
+}
+
+function duration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 export function ConfigurationCard({ stats }: { stats: DashboardStats }) {

@@ -3,6 +3,13 @@ import { call } from "@/api/client";
 import { from } from "@/api/from";
 import { narrowedBy, orgKey } from "@/api/keys";
 
+/** From a saved change to the machines that acknowledged it, over the last hour; null without any. */
+export interface Propagation {
+  p50_ms: number | null;
+  p99_ms: number | null;
+  acks: number;
+}
+
 export interface DashboardStats {
   machineCount: number;
   onlineCount: number;
@@ -12,6 +19,7 @@ export interface DashboardStats {
   aclRuleCount?: number;
   keysExpiringSoon?: number;
   unresponsiveCount?: number;
+  propagation?: Propagation;
 }
 
 export function statsQuery(orgId: string) {
