@@ -82,7 +82,11 @@ class Membership:
             netmap = self.netmap.apply(delta)
         except WireError:
             return False
-        self.on_netmap(netmap)
+        if delta.is_empty:
+            # A restart resumes from the version on disk; a whole map is not written for a number.
+            self.netmap = netmap
+        else:
+            self.on_netmap(netmap)
         return True
 
     def on_relay_token(self, token: str) -> None:

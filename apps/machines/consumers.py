@@ -29,7 +29,7 @@ from apps.machines import errors, queries
 from apps.machines.changes import machine_group, netmap_group, stored_version
 from apps.machines.enforcement import FAILED, Awaited, acknowledgements
 from apps.machines.keys import verify
-from apps.machines.netmap import Changes, Snapshot, View, delta_for, full_map
+from apps.machines.netmap import Changes, Snapshot, View, delta_for, full_map, resumed
 from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
 from apps.machines.reports import parse_report
 from apps.machines.services.heartbeat import Report, take_heartbeat
@@ -40,6 +40,7 @@ from wire import control
 from wire.binary import WireError
 from wire.control import FromAgent, FromServer
 from wire.identity import agent_auth
+from wire.netmap import NetmapDelta
 from wire.numbers import HEARTBEAT_SECONDS, RELAY_TOKEN_SECONDS
 
 logger = logging.getLogger("quickztna.agents")
@@ -49,6 +50,8 @@ WATCH_SECONDS = 5
 # machines that start at once wait for each other, and more and more while one change follows the other.
 FIRST_GATHER_SECONDS, LAST_GATHER_SECONDS = 0.04, 0.4
 QUIET_SECONDS = 3.0
+# An agent that was away gets what changed, unless that is most of the map.
+RESUMED_SHARE = 0.5
 TOKEN_EVERY_SECONDS = RELAY_TOKEN_SECONDS - 300
 PART_CHARACTERS = 100_000  # quoting may double it
 FRAMES = Limit(600, 60)
@@ -69,6 +72,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._began = self._last_frame = time.monotonic()
         self._view: View | None = None
         self._version = -1  # of the map that the agent holds
+        self._current = -1  # up to which that map is still right
         self._sent_at = self._token_at = 0.0
         self._gather = FIRST_GATHER_SECONDS
         self._awaited = Awaited()
@@ -145,6 +149,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if node is None:
             return
         await self._hear(node, report)
+        await self._catch_up()
         await self._say(FromServer.ALIVE, netmap_version=self._version, server_time=rfc3339(timezone.now()))
 
     async def _on_endpoints(self, body: dict[str, Any]) -> None:
@@ -170,6 +175,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
 
     async def _on_ping(self, body: dict[str, Any]) -> None:
         """Any frame counts as life; the answer keeps what stands between awake."""
+        await self._catch_up()
         await self._say(FromServer.ALIVE, netmap_version=self._version, server_time=rfc3339(timezone.now()))
 
     async def _on_event(self, body: dict[str, Any]) -> None:
@@ -194,7 +200,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
 
     async def netmap_changed(self, event: dict[str, Any]) -> None:
         """A group message: the organisation's map has a new version."""
-        if event["version"] > self._version:
+        if event["version"] > self._current:
             self._awaited.changed(event["version"], event["at"])
             wait = self._sent_at + self._gather - time.monotonic()
             self._start(self._follow(event["version"], max(0.0, wait)))
@@ -225,25 +231,34 @@ class AgentConsumer(AsyncWebsocketConsumer):
             if str(self.node.pk) not in snapshot.nodes:
                 await self._refuse(errors.InvalidNodeKey())
                 return
-            netmap, self._view = full_map(snapshot, str(self.node.pk), time.time())
-            self._version = snapshot.version
+            machine_id, now = str(self.node.pk), time.time()
+            feed = feed_of(self.node.org_id)
+            ids = await database_sync_to_async(feed.recorded_since)(held, snapshot)
+            resumes = ids is not None and len(ids) <= len(snapshot.nodes) * RESUMED_SHARE
+            if ids is not None and resumes:
+                delta, self._view = resumed(snapshot, machine_id, since=held, ids=ids, now=now)
+            else:
+                netmap, self._view = full_map(snapshot, machine_id, now)
+            self._version = self._current = snapshot.version
             self._sent_at = self._token_at = time.monotonic()
             self._awaited.settled(snapshot.version, told=held != snapshot.version)
             token = await database_sync_to_async(relay_token)(self.node, snapshot.relays)
             lease = {"relay_token": token, "expires_in": RELAY_TOKEN_SECONDS}
-            if held == snapshot.version:
-                await self._say(FromServer.TOKEN, **lease)
-            else:
+            if not resumes:
                 await self._say(FromServer.NETMAP, netmap=netmap.to_json(), **lease)
+                return
+            await self._say(FromServer.TOKEN, **lease)
+            if held != snapshot.version:
+                await self._say(FromServer.DELTA, delta=delta.to_json())
 
     async def _follow(self, version: int, wait: float) -> None:
         """Bring the agent to this version or a later one."""
         await asyncio.sleep(wait)
         async with self._map_lock:
-            if version <= self._version:
+            if version <= self._current:
                 return
             snapshot = await self._snapshot(version)
-            changes = feed_of(self.node.org_id).changed_since(self._version, snapshot)
+            changes = feed_of(self.node.org_id).changed_since(self._current, snapshot)
             if changes is None or str(self.node.pk) in changes.ids:
                 before = self.node
                 if await self._reload() is None:
@@ -262,17 +277,25 @@ class AgentConsumer(AsyncWebsocketConsumer):
         delta, view = delta_for(
             snapshot, machine_id, since=self._version, changes=changes, held=held, now=time.time()
         )
+        self._view, self._current = view, snapshot.version
         if delta.is_empty:
             # The agent stays at its version: what it can't see did not change its map.
             self._awaited.settled(snapshot.version, told=False)
             return
         self._awaited.settled(snapshot.version, told=True)
-        self._view = view
         before, self._sent_at = self._sent_at, time.monotonic()
         quiet = self._sent_at - before > QUIET_SECONDS
         self._gather = FIRST_GATHER_SECONDS if quiet else min(2 * self._gather, LAST_GATHER_SECONDS)
         self._version = snapshot.version
         await self._say(FromServer.DELTA, delta=delta.to_json())
+
+    async def _catch_up(self) -> None:
+        """Tell an agent now and then that its map is right for a later version: then it can resume there."""
+        async with self._map_lock:
+            if self._current > self._version:
+                delta = NetmapDelta(self._version, self._current)
+                self._version = self._current
+                await self._say(FromServer.DELTA, delta=delta.to_json())
 
     async def _renew_token(self, snapshot: Snapshot, *, force: bool) -> None:
         if force or time.monotonic() - self._token_at > TOKEN_EVERY_SECONDS:
@@ -281,7 +304,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
             await self._say(FromServer.TOKEN, relay_token=token, expires_in=RELAY_TOKEN_SECONDS)
 
     async def _snapshot(self, version: int) -> Snapshot:
-        return await database_sync_to_async(feed_of(self.node.org_id).at_least)(version)
+        feed = feed_of(self.node.org_id)
+        return feed.ready(version) or await database_sync_to_async(feed.at_least)(version)
 
     # The machine's state
 

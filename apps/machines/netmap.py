@@ -225,6 +225,22 @@ def delta_for(
     return delta, View(inbound, rules)
 
 
+def resumed(
+    snapshot: Snapshot, machine_id: str, *, since: int, ids: Set[str], now: float
+) -> tuple[NetmapDelta, View]:
+    """The same for a machine that was away while only these machines changed, whatever it knew of them."""
+    netmap, view = full_map(snapshot, machine_id, now)
+    delta = NetmapDelta(
+        from_version=since,
+        to_version=snapshot.version,
+        upsert=tuple(netmap.peers[key] for key in sorted(ids & netmap.peers.keys())),
+        remove=frozenset(ids - netmap.peers.keys() - {machine_id}),
+        self_node=netmap.self_node if machine_id in ids else None,
+        packet_filter=netmap.packet_filter,
+    )
+    return delta, view
+
+
 _UNKNOWN = object()
 
 

@@ -5,6 +5,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from apps.core.tenancy import org_id_of
 from apps.machines.changes import EVERYTHING, RIGHTS
@@ -47,13 +48,18 @@ class OrgFeed:
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._rights = rights_feed(org_id)
+        self._asked: tuple[tuple[int, int], Changes | None] = ((-1, -1), None)
         # Version, and what led to it from an earlier one of the log.
         self._log: deque[tuple[int, int, Changes]] = deque(maxlen=REMEMBERED_VERSIONS)
 
+    def ready(self, version: int) -> Snapshot | None:
+        """The kept snapshot if it is of this version or a newer one; never waits."""
+        snapshot = self._snapshot
+        return snapshot if snapshot is not None and snapshot.version >= version else None
+
     def at_least(self, version: int) -> Snapshot:
         """A snapshot of this version or a newer one; reads the database if the kept one is older."""
-        snapshot = self._snapshot
-        if snapshot is not None and snapshot.version >= version:
+        if snapshot := self.ready(version):
             return snapshot
         with self._lock:
             if self._snapshot is None or self._snapshot.version < version:
@@ -62,6 +68,21 @@ class OrgFeed:
 
     def changed_since(self, version: int, snapshot: Snapshot) -> Changes | None:
         """What changed after `version` up to the snapshot; None if only the whole map tells."""
+        span = version, snapshot.version
+        # A thousand agents ask for the same span one after the other.
+        asked = self._asked
+        if asked[0] != span:
+            asked = self._asked = span, self._merged(version, snapshot)
+        return asked[1]
+
+    def recorded_since(self, version: Any, snapshot: Snapshot) -> frozenset[str] | None:
+        """Machines that changed after `version` as the database has it; None if that is not all there is."""
+        if not isinstance(version, int) or not 0 <= version <= snapshot.version:
+            return None
+        ids = self._changed(version, snapshot.version)
+        return None if ids is None or ids & {str(EVERYTHING), str(RIGHTS)} else ids
+
+    def _merged(self, version: int, snapshot: Snapshot) -> Changes | None:
         steps = [step for step in list(self._log) if version < step[1] <= snapshot.version]
         reached = version
         # A step may bring more than the version lacks; it must not leave a gap.

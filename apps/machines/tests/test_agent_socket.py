@@ -288,6 +288,24 @@ async def test_a_current_map_is_not_sent_again(site):
         assert FromServer.NETMAP not in seen
 
 
+async def test_an_agent_that_was_away_gets_what_changed(site):
+    alpha, beta, gamma = (site.enrol(f"away-{name}") for name in ("alpha", "beta", "gamma"))
+    async with alpha.socket():
+        await alpha.until_map(lambda held: {beta.id, gamma.id} <= held.peers.keys())
+        held = alpha.map
+    site.admin("rename", beta, name="away-renamed")
+    site.admin("quarantine", gamma, reason="gone")
+    async with alpha.socket(held=held.version):
+        while (frame := await alpha.hear())[0] is not FromServer.DELTA:
+            assert frame[0] is not FromServer.NETMAP
+    assert frame[1]["delta"]["from"] == held.version
+    assert alpha.map.peers[beta.id].name == "away-renamed"
+    assert gamma.id not in alpha.map.peers
+    # Nobody believes in a version that never was.
+    async with alpha.socket(held=10**9):
+        await alpha.until(FromServer.NETMAP)
+
+
 async def test_endpoints_and_goodbye_reach_the_peers(site):
     alpha, beta = site.enrol("e-alpha"), site.enrol("e-beta")
     async with alpha.socket():
