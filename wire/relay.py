@@ -10,6 +10,7 @@ A frame is parsed by direction: what only a relay may say cannot be parsed as a 
 Type numbers are never used twice.
 """
 
+import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from wire.binary import WireError
 SUBPROTOCOL: Final = "quickztna-relay.v1"
 PATH: Final = "/derp"
 PROBE_PATH: Final = "/derp/probe"
+# The control plane's signed list of machines that relays serve no more.
+CUTS_PATH: Final = "/api/derp-cuts"
+CUTS_AUDIENCE: Final = "quickztna-relay-cuts"
+MAX_CUTS: Final = 20_000
 VERSION: Final = 1
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 32
@@ -143,6 +148,15 @@ def proof(shared: bytes, *, hello: ServerHello, key: bytes, token: str) -> bytes
     """
     transcript = hello.ephemeral + hello.nonce + key + hashlib.sha256(token.encode()).digest()
     return hmac.new(shared, _PROOF_LABEL + transcript, hashlib.sha256).digest()
+
+
+def cut_id(organisation: str, key: bytes = b"") -> str:
+    """How the list names the holder of a disco key, or a whole organisation, to who knows it already.
+
+    22 characters: base64url of the first 16 bytes of SHA-256(organisation, 0, key).
+    """
+    digest = hashlib.sha256(organisation.encode() + b"\0" + key).digest()
+    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
 def encode_data(kind: int, key: bytes, segment: int, payload: bytes | memoryview) -> bytes:

@@ -26,6 +26,7 @@ GLOBAL_MODELS: dict[str, str] = {
     "orgs.Organization": "is the tenant itself",
     "releases.ClientVersion": "a build is the same for everybody",
     "relays.BuiltinRegion": "offered to every organisation",
+    "relays.RelayCut": "relays serve all organisations, and digests name nobody",
 }
 
 

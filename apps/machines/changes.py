@@ -13,6 +13,7 @@ from apps.core.realtime import org_group, send_to_group
 from apps.core.tenancy import org_id_of
 from apps.machines.models import Machine, NetmapChange
 from apps.machines.nodes import refresh_nodes
+from apps.machines.signals import machines_touched
 from apps.orgs.models import Organization
 
 logger = logging.getLogger("quickztna.netmap")
@@ -39,6 +40,7 @@ def touch(
     changed, removed = list(changed), list(removed)
     dead = [*dead_keys, *(machine.node_key_hash for machine in removed)]
     changed_ids = [machine.pk for machine in changed]
+    machines_touched.send(sender=Machine, org_id=org_id_of(org), changed=changed, removed=removed)
     return _raise(org_id_of(org), changed_ids, [machine.pk for machine in removed], dead)
 
 

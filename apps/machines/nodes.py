@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
+from django.db import transaction
 
 from apps.auth.secrets import secret_hash
 from apps.core.api.principals import Principal
@@ -97,6 +98,13 @@ def refresh_nodes(org_id: uuid.UUID, machine_ids: list[uuid.UUID], dead_keys: li
     records.update({_key(key_hash): "" for key_hash in dead_keys})
     if records:
         cache.set_many(records, timeout=KEPT_SECONDS)
+
+
+def forget_nodes(org_id: uuid.UUID) -> None:
+    """Have every node key of an organisation looked up again, after commit."""
+    hashes = Machine.objects.for_org(org_id).values_list("node_key_hash", flat=True)
+    keys = [_key(key_hash) for key_hash in hashes]
+    transaction.on_commit(lambda: cache.delete_many(keys))
 
 
 def expiry_days(org_id: uuid.UUID) -> int:

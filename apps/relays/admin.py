@@ -3,8 +3,8 @@
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
-from apps.core.admin import OrgModelAdmin
-from apps.relays.models import BuiltinRegion, DerpRegion
+from apps.core.admin import OrgModelAdmin, ReadOnlyAdmin
+from apps.relays.models import BuiltinRegion, DerpRegion, RelayCut
 
 COLUMNS = ("region_code", "region_name", "hostname", "derp_port", "stun_port", "priority", "enabled")
 
@@ -22,3 +22,9 @@ class DerpRegionAdmin(OrgModelAdmin):
     list_filter = ("org", "enabled")
     list_select_related = ("org",)
     search_fields = ("region_code", "region_name", "hostname")
+
+
+@admin.register(RelayCut)
+class RelayCutAdmin(ReadOnlyAdmin):
+    list_display = ("digest", "not_before", "created_at")
+    search_fields = ("digest",)

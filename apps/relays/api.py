@@ -14,6 +14,7 @@ from apps.core.api.views import ActionView, Answer, Call, CallView, Operation, p
 from apps.core.errors import Forbidden, NotFound
 from apps.machines.tokens import relay_token
 from apps.relays import health, services
+from apps.relays.cuts import signed_list
 from apps.relays.models import DerpRegion
 from apps.relays.regions import regions_of, relay_map
 from wire.netmap import RelayRegion
@@ -22,11 +23,20 @@ from wire.relay import PROBE_PATH
 
 
 def _map(call: Call) -> Any:
-    document = relay_map(_asking_org(call))
+    return _unless_known(call, relay_map(_asking_org(call)), {"Vary": "Authorization"})
+
+
+def _cuts(call: Call) -> Any:
+    version, signed = signed_list()
+    return _unless_known(call, {"version": version, "signed": signed}, {"Cache-Control": "no-store"})
+
+
+def _unless_known(call: Call, document: dict[str, Any], headers: dict[str, str]) -> Any:
+    """304 where the caller has this version already (RFC 9110 section 13.1.2)."""
     etag = f'"{document["version"]}"'
     if call.request.headers.get("If-None-Match") == etag:
         return HttpResponse(status=304, headers={"ETag": etag})
-    return Answer(document, headers={"ETag": etag, "Vary": "Authorization"})
+    return Answer(document, headers={"ETag": etag, **headers})
 
 
 def _asking_org(call: Call) -> Any:
@@ -46,6 +56,11 @@ def _asking_org(call: Call) -> Any:
 class DerpMap(CallView):
     path = "derp-map"
     calls = {"GET": Operation("derp-map", "P", _map)}
+
+
+class DerpCuts(CallView):
+    path = "derp-cuts"
+    calls = {"GET": Operation("derp-cuts", "P", _cuts)}
 
 
 def _health(call: Call) -> dict[str, Any]:

@@ -10,6 +10,7 @@ class RelaysConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.machines.snapshots import provide_relays
+        from apps.relays import receivers  # noqa: F401  (connects itself)
         from apps.relays.regions import regions_of
 
         provide_relays(regions_of)

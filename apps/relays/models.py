@@ -46,3 +46,18 @@ class DerpRegion(Region, OrgOwned):
         db_table = "derp_regions"
         ordering = ("priority", "region_code")
         constraints = (models.UniqueConstraint(fields=("org", "region_code"), name="region_once_per_org"),)
+
+
+class RelayCut(Row):
+    """A machine or an organisation that relays serve no more, as wire.relay.cut_id names it."""
+
+    digest = models.CharField(max_length=22, unique=True)
+    not_before = models.BigIntegerField(
+        db_index=True, help_text="Unix seconds; tokens issued until then are void"
+    )
+
+    class Meta:
+        db_table = "relay_cuts"
+
+    def __str__(self) -> str:
+        return self.digest
