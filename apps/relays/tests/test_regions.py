@@ -61,7 +61,7 @@ def test_a_change_raises_the_version_of_the_netmap(cast):
     before = cast.org_a.netmap_version
     cast.alice.client.call("/api/db/derp_regions", {**OWN, "org_id": str(cast.org_a.pk)})
     cast.org_a.refresh_from_db()
-    assert cast.org_a.netmap_version == before + 1
+    assert cast.org_a.netmap_version > before
 
 
 def write(path, entries):
