@@ -4,10 +4,8 @@ import logging
 import os
 import sys
 
-import uvloop
-
 from relay.config import ConfigError, from_environment
-from relay.run import serve
+from relay.run import run
 from relay.tls import TlsUnavailable
 
 
@@ -21,7 +19,7 @@ def main() -> int:
         print(f"relay: {error}", file=sys.stderr)
         return 2
     try:
-        uvloop.run(serve(config))
+        run(config)
     except (OSError, TlsUnavailable) as error:
         print(f"relay: {error}", file=sys.stderr)
         return 1

@@ -71,7 +71,7 @@ class RelayClient:
     @property
     def connected(self) -> bool:
         """Whether frames can be sent now."""
-        return self._session is not None and self._session.registered.is_set()
+        return self._session is not None and not self._session.ended.is_set()
 
     @property
     def tls_group(self) -> str | None:
@@ -127,25 +127,73 @@ class RelayClient:
         session: ClientSession | None = None
         reason = None
         try:
-            session = ClientSession(
-                await _dial(self._host, self._port, self._addresses, self._mark), self._tls, self._host, self
-            )
-            self._session = session
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
-                await session.registration()
+            session = await self._open()
             if session.registered.is_set():
+                self._session = session
                 self._retry_seconds = FIRST_RETRY_SECONDS
                 self._on_state(True, None)
-                await session.keep_alive()
+                session = await self._stay(session)
         except (OSError, TimeoutError, TlsError) as error:
             reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         finally:
-            if session is not None:
-                session.close()
+            if self._session is not None:
+                self._session.close()
             self._session = None
         if session is not None and session.reconnect_in is not None:
             await asyncio.sleep(session.reconnect_in)
         return (session and session.reason) or reason or "closed by the relay"
+
+    async def _open(self) -> ClientSession:
+        """A session that is registered, or has ended already."""
+        sock = await _dial(self._host, self._port, self._addresses, self._mark)
+        session = ClientSession(sock, self._tls, self._host, self)
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await session.registration()
+        finally:
+            if not session.registered.is_set():
+                session.close()
+        return session
+
+    async def _stay(self, session: ClientSession) -> ClientSession:
+        """Until the link ends; returns the session that was the last.
+
+        A relay of several processes restarts them one by one: the link moves before its old
+        connection ends, and nobody notices.
+        """
+        while True:
+            keep = asyncio.create_task(session.keep_alive())
+            move = asyncio.create_task(self._successor(session))
+            try:
+                await asyncio.wait((keep, move), return_when=asyncio.FIRST_COMPLETED)
+                if session.moving and not move.done():
+                    # Registering the new connection is what ended the old one.
+                    await asyncio.wait((move,), timeout=HANDSHAKE_SECONDS)
+                successor = move.result() if move.done() else None
+            finally:
+                for task in (keep, move):
+                    task.cancel()
+                await asyncio.gather(keep, move, return_exceptions=True)
+            if successor is None:
+                return session
+            self._session = successor
+            session.close()
+            session = successor
+
+    async def _successor(self, session: ClientSession) -> ClientSession | None:
+        """A new connection to the relay that is leaving, at the time it told; None if there is none."""
+        await session.leaving.wait()
+        await asyncio.sleep(session.reconnect_in or 0)
+        session.moving = True
+        try:
+            successor = await self._open()
+            if successor.registered.is_set():
+                return successor
+        except (OSError, TimeoutError, TlsError) as error:
+            logger.debug("no other process of the relay: %s", error)
+        session.moving = False
+        await session.ended.wait()
+        return None
 
     def hello(self, hello: frames.ServerHello) -> frames.ClientHello:
         """The answer to a relay's challenge (for the session)."""

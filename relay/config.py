@@ -7,6 +7,7 @@ from pathlib import Path
 from wire.numbers import RELAY_PORT, STUN_PORT
 
 PREFIX = "QZRELAY_"
+MAX_WORKERS = 64
 ANY_INTERFACE = "0.0.0.0"  # noqa: S104 a relay serves every interface
 
 
@@ -19,7 +20,8 @@ class RelayConfig:
     """jwks is the URL or the file of the control plane's signing keys (RFC 7517).
 
     The relay listens for TLS on listen:port (and the STUN server on listen:stun_port; 0 is off).
-    Metrics and health are answered on 127.0.0.1:admin_port (0 is off).
+    workers is the number of processes, which share the port and are joined by links. Metrics and
+    health are answered on 127.0.0.1:admin_port (0 is off), by further workers on the ports after it.
     ca_file adds a private authority for fetching jwks by https. require_hybrid refuses handshakes
     without the hybrid key exchange, and the start where the installation cannot check that.
     """
@@ -32,6 +34,7 @@ class RelayConfig:
     port: int = RELAY_PORT
     stun_port: int = STUN_PORT
     admin_port: int = 0
+    workers: int = 1
     ca_file: Path | None = None
     require_hybrid: bool = False
 
@@ -59,6 +62,7 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
         port=_port("port", given.get("port"), RELAY_PORT),
         stun_port=_port("stun_port", given.get("stun_port"), STUN_PORT),
         admin_port=_port("admin_port", given.get("admin_port"), 0),
+        workers=_count("workers", given.get("workers")),
         ca_file=_file("ca_file", ca_file) if ca_file else None,
         require_hybrid=_switch("require_hybrid", given.get("require_hybrid")),
     )
@@ -69,6 +73,14 @@ def _port(name: str, value: str | None, default: int) -> int:
         return default
     if not value.isdecimal() or int(value) > 65535:
         raise ConfigError(f"{PREFIX}{name.upper()} must be a port number, not {value!r}")
+    return int(value)
+
+
+def _count(name: str, value: str | None) -> int:
+    if value is None:
+        return 1
+    if not value.isdecimal() or not 1 <= int(value) <= MAX_WORKERS:
+        raise ConfigError(f"{PREFIX}{name.upper()} must be a number from 1 to {MAX_WORKERS}, not {value!r}")
     return int(value)
 
 

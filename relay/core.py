@@ -13,7 +13,7 @@ Rules
 import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
@@ -39,6 +39,19 @@ class Claims:
     organisation: str
     expires_at: float
     issued_at: int = 0
+
+
+class Mesh(Protocol):
+    """Other processes of this relay, which hold clients too."""
+
+    def arrived(self, organisation: str, key: bytes) -> None:
+        """A client registered here."""
+
+    def left(self, organisation: str, key: bytes) -> None:
+        """It is gone."""
+
+    def forward(self, organisation: str, key: bytes, frame: bytes) -> bool:
+        """Pass a RECV frame to whoever holds key; False when nobody does."""
 
 
 class TokenRefused(Exception):
@@ -101,6 +114,7 @@ class RelayCore:
         self._ready: set[int] = set()
         self._closing: dict[int, int] = {}
         self.counters = Counters()
+        self.mesh: Mesh | None = None
 
     @property
     def clients(self) -> int:
@@ -174,6 +188,22 @@ class RelayCore:
         elif isinstance(message, frames.ClientHello):
             self._break(connection)
 
+    def deliver(self, organisation: str, key: bytes, frame: bytes, now: float) -> None:
+        """A RECV frame from another process of this relay, for a client of ours."""
+        receiver = self._by_key.get((organisation, key))
+        if receiver is None:
+            self.counters.undeliverable += 1
+            return
+        receiver.queue.push(frame, now)
+        self._ready.add(receiver.id)
+
+    def replaced(self, organisation: str, key: bytes) -> None:
+        """The holder of key has registered at another process of this relay."""
+        older = self._by_key.get((organisation, key))
+        if older is not None:
+            self._closing[older.id] = CLOSE_REPLACED
+            self._forget(older)
+
     def ready(self) -> Iterator[int]:
         """Connections that have something to be sent, each once until more arrives."""
         while self._ready:
@@ -246,6 +276,8 @@ class RelayCore:
             self._forget(older)
         connection.claims, connection.header = claims, frames.recv_header(claims.key)
         self._by_key[key] = connection
+        if self.mesh is not None:
+            self.mesh.arrived(*key)
         self._say(connection, frames.Ready(self._limits.keepalive_seconds))
 
     def _renew(self, connection: _Connection, claims: Claims, token: str, now: float) -> None:
@@ -267,6 +299,11 @@ class RelayCore:
         if receiver is None or destination != sender.last_key or receiver.claims is None:
             key = bytes(destination)
             receiver = self._by_key.get((claims.organisation, key))
+            mesh = self.mesh
+            if receiver is None and mesh is not None and mesh.forward(claims.organisation, key, onward):
+                self.counters.frames += 1
+                self.counters.bytes += len(frame)
+                return
             if receiver is None or receiver is sender:
                 self.counters.undeliverable += 1
                 self._say(sender, frames.PeerGone(key))
@@ -300,4 +337,6 @@ class RelayCore:
             key = (connection.claims.organisation, connection.claims.key)
             if self._by_key.get(key) is connection:
                 del self._by_key[key]
+                if self.mesh is not None:
+                    self.mesh.left(*key)
             connection.claims = None

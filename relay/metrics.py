@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+from relay.links import Links
 from relay.server import RelayServer
 
 _DATAGRAM_BYTES = 1280
@@ -28,6 +29,9 @@ def _lines(server: RelayServer) -> Iterator[str]:
         "no_receiver": counters.undeliverable,
     }
     yield from _metric("dropped_frames_total", "counter", "Frames not delivered.", drops, "reason")
+    if isinstance(core.mesh, Links):
+        crossed = {"sent": core.mesh.frames, "dropped": core.mesh.dropped}
+        yield from _metric("link_frames_total", "counter", "Frames for other workers.", crossed, "outcome")
     refusals = {
         "credential": counters.refused,
         "protocol": counters.malformed,

@@ -1,76 +1,115 @@
-"""One relay process from start to stop: listener, tokens, STUN beside it, and a polite end."""
+"""A relay from start to stop: its workers, tokens, STUN beside them, and a polite end."""
 
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import secrets
 import signal
 import socket
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
 from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+import uvloop
 
 from relay import admin, stun
 from relay.config import ANY_INTERFACE, RelayConfig
 from relay.control import CutList, cuts_url, keep_cut
 from relay.core import Limits, RelayCore
+from relay.links import Links
 from relay.server import RelayServer
-from relay.tls import HYBRID_GROUP, server_context
+from relay.tls import HYBRID_GROUP, TlsUnavailable, server_context
 from relay.tokens import TokenVerifier, keep_loaded
 
 logger = logging.getLogger("relay")
 
+# A worker that ended is started again after this pause.
+RESPAWN_SECONDS: Final = 1.0
 
-async def serve(config: RelayConfig) -> None:
-    """Run a relay until SIGTERM or SIGINT."""
+
+def run(config: RelayConfig) -> None:
+    """Serve until SIGTERM or SIGINT. OSError or TlsUnavailable when that cannot be."""
     raise_descriptor_limit()
-    verifier = TokenVerifier(region=config.region)
-    cuts = CutList(verifier)
-    core = RelayCore(verify=cuts.verify, random=secrets.token_bytes, limits=Limits())
-    tls = server_context(config.certificate, config.private_key, require_hybrid=config.require_hybrid)
-    relay = RelayServer(core, tls)
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    sockets = bind(config.listen, config.port)
+    # Refused here rather than in every worker.
+    server_context(config.certificate, config.private_key, require_hybrid=config.require_hybrid)
     stunner = None
     if config.stun_port:
         stunner = get_context("spawn").Process(
             target=stun.serve, args=(config.listen, config.stun_port), daemon=True
         )
         stunner.start()
-    relay.listen(bind(config.listen, config.port))
-    tasks = [
-        asyncio.create_task(relay.tick()),
-        asyncio.create_task(keep_loaded(verifier, config.jwks, config.ca_file)),
-    ]
-    if config.admin_port:
-        answering = admin.serve(
-            config.admin_port, relay, healthy=lambda: not relay.leaving and verifier.key_count > 0
-        )
-        tasks.append(asyncio.create_task(answering))
+    try:
+        if config.workers == 1:
+            uvloop.run(serve(config, sockets))
+        else:
+            _supervise(config, sockets)
+    finally:
+        if stunner is not None:
+            stunner.terminate()
+            stunner.join(2)
+
+
+async def serve(
+    config: RelayConfig, sockets: Sequence[socket.socket], number: int = 0, links: Path | None = None
+) -> None:
+    """One worker; links is the directory of the Unix sockets that join it to the others.
+
+    SIGTERM lets its clients move to the others first, SIGINT does not wait for that.
+    """
+    verifier = TokenVerifier(region=config.region)
+    cuts = CutList(verifier)
+    core = RelayCore(verify=cuts.verify, random=secrets.token_bytes, limits=Limits())
+    tls = server_context(config.certificate, config.private_key, require_hybrid=config.require_hybrid)
+    relay = RelayServer(core, tls)
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def interrupted() -> None:
+        stop.set()
+        hurry.set()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted)
+    jobs = [relay.tick(), keep_loaded(verifier, config.jwks, config.ca_file)]
     if url := cuts_url(config.jwks):
-        tasks.append(
-            asyncio.create_task(keep_cut(cuts, url, config.ca_file, lambda: relay.cut(cuts.refuses)))
+        jobs.append(keep_cut(cuts, url, config.ca_file, lambda: relay.cut(cuts.refuses)))
+    if links is not None:
+        core.mesh = mesh = Links(relay, links, number)
+        jobs.append(mesh.run())
+    if config.admin_port:
+        jobs.append(
+            admin.serve(
+                config.admin_port + number,
+                relay,
+                healthy=lambda: not relay.leaving and verifier.key_count > 0,
+            )
         )
+    tasks = [asyncio.create_task(job) for job in jobs]
+    relay.listen(sockets)
     logger.info(
-        "relay listens region=%s port=%d require=%s",
+        "relay listens region=%s port=%d worker=%d require=%s",
         config.region,
         config.port,
+        number,
         HYBRID_GROUP if config.require_hybrid else "-",
     )
     await stop.wait()
-    logger.info("relay leaves clients=%d", core.clients)
+    logger.info("relay leaves worker=%d clients=%d", number, core.clients)
     relay.stop_listening()
-    await relay.leave()
+    await relay.leave(hurry if links is not None else None)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    if stunner is not None:
-        stunner.terminate()
-        stunner.join(2)
 
 
 def bind(listen: str, port: int) -> list[socket.socket]:
-    """Sockets for an address; the wildcard of IPv4 stands for that of IPv6 too."""
+    """Listening sockets for an address; the wildcard of IPv4 stands for that of IPv6 too."""
     hosts = [(socket.AF_INET6 if ":" in listen else socket.AF_INET, listen)]
     if listen == ANY_INTERFACE and socket.has_dualstack_ipv6():
         hosts.append((socket.AF_INET6, "::"))
@@ -90,3 +129,51 @@ def raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _supervise(config: RelayConfig, sockets: Sequence[socket.socket]) -> None:
+    """Keep all workers running until told to stop; each of them accepts on the same sockets."""
+    stopping = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)  # nobody is left to take over
+
+    workers: dict[int, int] = {}
+    # The directory is this user's alone, so whoever connects in it is a worker.
+    with tempfile.TemporaryDirectory(prefix="quickztna-relay-") as links:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, stop)
+        for number in range(config.workers):
+            workers[_spawn(config, sockets, number, Path(links))] = number
+        while workers:
+            pid, status = os.wait()
+            ended = workers.pop(pid, None)
+            if ended is None or stopping:
+                continue
+            logger.error("worker ended worker=%d status=%d", ended, os.waitstatus_to_exitcode(status))
+            time.sleep(RESPAWN_SECONDS)
+            if not stopping:
+                workers[_spawn(config, sockets, ended, Path(links))] = ended
+
+
+def _spawn(config: RelayConfig, sockets: Sequence[socket.socket], number: int, links: Path) -> int:
+    """Fork a worker; its pid. No event loop and no thread runs in the parent."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, signal.SIG_DFL)
+        (links / f"{number}.sock").unlink(missing_ok=True)
+        uvloop.run(serve(config, sockets, number, links))
+        status = 0
+    except (OSError, TlsUnavailable) as error:
+        print(f"relay: worker {number}: {error}", file=sys.stderr)
+    finally:
+        logging.shutdown()
+        os._exit(status)

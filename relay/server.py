@@ -1,6 +1,7 @@
 """The relay's socket shell: moves bytes between TLS streams and RelayCore, and decides nothing."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import socket
@@ -27,6 +28,7 @@ TICK_SECONDS: Final = 1.0
 RESTART_MS: Final = (500, 5_000)
 RESTART_MS_PER_CLIENT: Final = 2
 DRAIN_SECONDS: Final = 0.5
+MOVED_CHECK_SECONDS: Final = 0.1
 BACKLOG: Final = 4096
 _ACCEPTS_AT_ONCE: Final = 16
 _GOING_AWAY: Final = 1001
@@ -137,16 +139,34 @@ class RelayServer:
                 self.stopped_reading += 1
                 client.stream.abort("stopped reading")
 
-    async def leave(self) -> None:
-        """Send every client away politely, each to return at its own moment."""
+    async def leave(self, hurry: asyncio.Event | None = None) -> None:
+        """Send every client away politely, each to return at its own moment.
+
+        Where others serve meanwhile (hurry tells when not to wait), clients are kept until they
+        have moved.
+        """
         self.leaving = True
+        loop = asyncio.get_running_loop()
         first, last = RESTART_MS
         last += RESTART_MS_PER_CLIENT * self.core.clients
+        deadline = loop.time() + last / 1000 + DRAIN_SECONDS
         self.core.restart(lambda: random.randint(first, last))  # noqa: S311 spreads reconnects
         self.flush()
         await asyncio.sleep(DRAIN_SECONDS)
+        if hurry is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._emptied(hurry)
         for client in list(self._clients.values()):
             client.close(_GOING_AWAY)
+
+    async def _emptied(self, hurry: asyncio.Event) -> None:
+        """Until the last client has left, or there is no time for that."""
+        while self._clients:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MOVED_CHECK_SECONDS):
+                    await hurry.wait()
+                    return
 
     def _acceptable(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS_AT_ONCE):

@@ -35,14 +35,19 @@ class SessionUser(Protocol):
 
 
 class ClientSession:
-    """Speaks on a connected socket. Ends when `ended` is set; then reason may say why."""
+    """Speaks on a connected socket. Ends when `ended` is set; then reason may say why.
+
+    `leaving` is set when the relay restarts; reconnect_in tells in how many seconds to come back.
+    """
 
     def __init__(self, sock: socket.socket, tls: TlsContext, host: str, user: SessionUser) -> None:
         self._host, self._user = host, user
         self.registered = asyncio.Event()
         self.ended = asyncio.Event()
+        self.leaving = asyncio.Event()
         self.reason: str | None = None
         self.reconnect_in: float | None = None
+        self.moving = False
         self._loop = asyncio.get_running_loop()
         self._queue = BatchQueue()
         self._flushing = False
@@ -144,6 +149,7 @@ class ClientSession:
             pong = websocket.header(len(payload), masked=True, first=websocket.PONG)
             self.stream.send(pong + bytes(payload))
         elif first == websocket.CLOSE:
+            self.reason = self.reason or f"closed by the relay: {int.from_bytes(payload[:2], 'big')}"
             self.ended.set()
 
     def _take(self, message: frames.FromServer) -> None:
@@ -163,6 +169,7 @@ class ClientSession:
                 self.reason = f"refused: {code}"
             case frames.Restarting(milliseconds):
                 self.reconnect_in = milliseconds / 1000
+                self.leaving.set()
             case frames.Ping(data):
                 self._say(frames.Pong(data))
             case frames.Pong():
