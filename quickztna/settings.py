@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "apps.machines",
     "apps.relays",
     "apps.dns",
+    "apps.policy",
     "apps.releases",
 ]
 # The apps of later layers join as soon as their package is there.

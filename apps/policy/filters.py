@@ -7,8 +7,9 @@ windows, and the machine opens and shuts by itself.
 
 import hashlib
 import ipaddress
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from apps.policy.engine import Policy, attributes_hold
 from apps.policy.facts import MachineFacts
@@ -17,33 +18,8 @@ from apps.policy.ports import format_interval
 from apps.policy.rules import Rule
 from apps.policy.selectors import ANYONE, Network
 from wire.filter import FilterRule
-from wire.schedule import Window
 
-
-@dataclass(frozen=True, slots=True)
-class TimedRule:
-    """A line of a chain with its times: it is as if absent before not_before, from not_after on, and
-    while one of the windows is shut. Moments are Unix seconds, None for without bound.
-    """
-
-    line: FilterRule
-    not_before: float | None = None
-    not_after: float | None = None
-    windows: tuple[Window, ...] = ()
-
-    def active(self, now: float) -> bool:
-        """Whether the line is there at a Unix time."""
-        begun = self.not_before is None or now >= self.not_before
-        ended = self.not_after is not None and now >= self.not_after
-        return begun and not ended and all(window.active(now) for window in self.windows)
-
-    @property
-    def always(self) -> bool:
-        """Whether no clock changes it."""
-        return self.not_before is None and self.not_after is None and not self.windows
-
-
-Chain = tuple[TimedRule, ...]
+Chain = tuple[FilterRule, ...]
 
 
 class Filters:
@@ -56,7 +32,7 @@ class Filters:
         self._conditional = sum(1 << slot for slot, rule in rules if rule and any(rule.conditions.lasting))
         self._chains: dict[tuple[object, ...], tuple[str, Chain]] = {}
 
-    def chain(self, source_id: str, destination_id: str) -> tuple[str, Chain] | None:
+    def inbound(self, source_id: str, destination_id: str) -> tuple[str, Chain] | None:
         """(name, lines) of what a machine may send to another one; None for nothing at all, ever."""
         machines = self.policy.world.machines
         source, destination = machines[source_id], machines[destination_id]
@@ -73,26 +49,25 @@ class Filters:
         if known is None:
             lines = (*drops, *self._lines(own, behind, destination))
             known = self._chains[key] = _name(self.policy.listed(own | behind), drops), lines
-        return known if any(timed.line.action == "accept" for timed in known[1]) else None
+        return known if any(line.action == "accept" for line in known[1]) else None
 
-    def visible(self, viewer_id: str, peer_id: str, now: float) -> bool:
+    def visible(self, viewer: str, peer: str, now: float) -> bool:
         """Whether one of two machines may, now or at some later time, send something to the other."""
-        return self._ever(viewer_id, peer_id, now) or self._ever(peer_id, viewer_id, now)
+        return self._ever(viewer, peer, now) or self._ever(peer, viewer, now)
 
     def filter_of(self, destination_id: str) -> tuple[dict[str, Chain], dict[str, str]]:
         """All chains of one machine by name, and the chain's name for each peer that has one."""
         chains: dict[str, Chain] = {}
         inbound: dict[str, str] = {}
         for source_id in self.policy.world.machines:
-            if found := self.chain(source_id, destination_id):
+            if found := self.inbound(source_id, destination_id):
                 inbound[source_id], chains[found[0]] = found[0], found[1]
         return chains, inbound
 
     def _ever(self, source_id: str, destination_id: str, now: float) -> bool:
-        found = self.chain(source_id, destination_id)
+        found = self.inbound(source_id, destination_id)
         return found is not None and any(
-            timed.line.action == "accept" and (timed.not_after is None or now < timed.not_after)
-            for timed in found[1]
+            line.action == "accept" and (line.not_after is None or now < line.not_after) for line in found[1]
         )
 
     def _barred(self, source: MachineFacts, destination: MachineFacts) -> bool:
@@ -126,11 +101,11 @@ class Filters:
                     return None
                 continue
             window = policy.window if denies else replace(policy.window, outside=not policy.window.outside)
-            drops.append(TimedRule(FilterRule("drop"), windows=(window,)))
-            drops.append(TimedRule(FilterRule("drop", destinations=_EVERYWHERE), windows=(window,)))
+            drops.append(FilterRule("drop", windows=(window,)))
+            drops.append(FilterRule("drop", destinations=_EVERYWHERE, windows=(window,)))
         return tuple(drops)
 
-    def _lines(self, own: int, behind: int, destination: MachineFacts) -> Iterator[TimedRule]:
+    def _lines(self, own: int, behind: int, destination: MachineFacts) -> Iterator[FilterRule]:
         """Lines of the rules in their order, up to one that leaves nothing to judge, then the default."""
         carried = tuple(destination.carried())
         open_own, open_behind = True, bool(carried)
@@ -138,38 +113,39 @@ class Filters:
         behind_ids = {rule.id for rule in self.policy.listed(behind)}
         for rule in self.policy.listed(own | behind):
             window = rule.conditions.window
-            timed = TimedRule(
-                FilterRule("accept" if rule.allows else "drop", rule_id=rule.id),
-                rule.starts_at,
-                rule.expires_at,
-                (window,) if window else (),
+            line = FilterRule(
+                "accept" if rule.allows else "drop",
+                rule_id=rule.id,
+                windows=(window,) if window else (),
+                not_before=None if rule.starts_at is None else math.ceil(rule.starts_at),
+                not_after=None if rule.expires_at is None else math.floor(rule.expires_at),
             )
-            final = timed.always and rule.protocol == "*" and not rule.ports
+            always = not window and rule.starts_at is None and rule.expires_at is None
+            final = always and rule.protocol == "*" and not rule.ports
             if open_own and rule.id in own_ids:
-                yield from _spread(timed, rule, ())
+                yield from _spread(line, rule, ())
                 open_own = not final
             if open_behind and rule.id in behind_ids:
-                yield from _spread(timed, rule, _within(rule, carried))
+                yield from _spread(line, rule, _within(rule, carried))
                 open_behind = not (final and ANYONE in rule.destination.atoms)
             if not (open_own or open_behind):
                 return
         if not self.policy.world.default_deny:
             if open_own:
-                yield TimedRule(FilterRule("accept"))
+                yield FilterRule("accept")
             if open_behind:
-                yield TimedRule(FilterRule("accept", destinations=tuple(map(str, carried))))
+                yield FilterRule("accept", destinations=tuple(map(str, carried)))
 
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
-def _spread(timed: TimedRule, rule: Rule, destinations: tuple[str, ...]) -> Iterator[TimedRule]:
+def _spread(line: FilterRule, rule: Rule, destinations: tuple[str, ...]) -> Iterator[FilterRule]:
     """One line, or one for each of tcp and udp where ports are named without a protocol."""
     ports = tuple(map(format_interval, rule.ports))
     protocols = ("tcp", "udp") if ports and rule.protocol == "*" else (rule.protocol.replace("*", "any"),)
     for protocol in protocols:
-        line = replace(timed.line, protocol=protocol, ports=ports, destinations=destinations)
-        yield replace(timed, line=line)
+        yield replace(line, protocol=protocol, ports=ports, destinations=destinations)
 
 
 def _within(rule: Rule, carried: tuple[Network, ...]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 # Connections are opened no faster than this while the farm is filled.
 OPENING_PER_SECOND = 100
+GROUPS = 20
 
 
 class ControlPlane:
@@ -115,19 +116,24 @@ class Enrolled:
         self.machine_id = ""
 
 
-def populate(count: int, slug: str = "farm") -> tuple[Any, Any, list[Enrolled]]:
-    """(organisation, its owner as an actor, `count` online machines with keys of the right shape)."""
-    from django.utils import timezone
-
+def organisation(slug: str = "farm") -> Any:
+    """A new one with an owner who never signs in."""
     from apps.auth.models import User
-    from apps.auth.secrets import secret_hash
     from apps.core.actors import Actor
-    from apps.machines.models import Machine
     from apps.orgs.services import create_organization
 
     user = User.objects.create(email=f"{slug}@example.test")
     actor = Actor(kind="user", id=user.pk, email=user.email, role="owner")
-    org = create_organization(user=user, actor=actor, name=slug.title(), slug=slug)
+    return create_organization(user=user, actor=actor, name=slug.title(), slug=slug)
+
+
+def populate(org_id: Any, count: int) -> list[Enrolled]:
+    """`count` online machines with keys of the right shape, tagged group0 to group19 in turn."""
+    from django.utils import timezone
+
+    from apps.auth.secrets import secret_hash
+    from apps.machines.models import Machine
+
     machines, now = [Enrolled(number) for number in range(count)], timezone.now()
 
     def key(size: int) -> str:
@@ -135,12 +141,13 @@ def populate(count: int, slug: str = "farm") -> tuple[Any, Any, list[Enrolled]]:
 
     rows = [
         Machine(
-            org=org,
+            org_id=org_id,
             name=machine.name,
             os="linux",
             version="0.1.0",
-            tailnet_ip=f"100.64.{machine.number // 250}.{machine.number % 250 + 1}",
-            tailnet_ipv6=f"fd00::{machine.number + 1:x}",
+            # The first addresses are left to machines that enrol.
+            tailnet_ip=f"100.65.{machine.number // 250}.{machine.number % 250 + 1}",
+            tailnet_ipv6=f"fd00::1:{machine.number + 1:x}",
             public_key=key(32),
             disco_public_key=key(32),
             mlkem_public_key=key(1184),
@@ -151,14 +158,14 @@ def populate(count: int, slug: str = "farm") -> tuple[Any, Any, list[Enrolled]]:
             status="online",
             last_seen=now,
             approved_at=now,
-            tags=[f"tag:group{machine.number % 20}"],
+            tags=[f"group{machine.number % GROUPS}"],
         )
         for machine in machines
     ]
     Machine.all_orgs.bulk_create(rows, batch_size=500)
     for machine, row in zip(machines, rows, strict=True):
         machine.machine_id = str(row.pk)
-    return org, actor, machines
+    return machines
 
 
 class FarmAgent:

@@ -123,7 +123,7 @@ def edit(policy: Policy, changed: Rule) -> tuple[Policy, int]:
     sources = after.machines.named_by(changed.source)
     for destination in touched:
         for source in sources:
-            filters.chain(source, destination)
+            filters.inbound(source, destination)
     return after, len(touched)
 
 

@@ -110,7 +110,7 @@ def main() -> int:
     parser.add_argument("--agents", type=int, default=AGENTS, metavar="N", help="connected agents (1000)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as data, agentfarm.control_plane(data) as running:
-        _, _, machines = agentfarm.populate(options.agents + OTHERS)
+        machines = agentfarm.populate(agentfarm.organisation().pk, options.agents + OTHERS)
         figures = asyncio.run(measure(running, machines))
     finish("storm", figures, {})
     return 0

@@ -109,6 +109,13 @@ class Site:
         if result.returncode:
             raise LabError(f"preparing the database: {result.stderr.strip()[-2000:]}")
 
+    def set_up_django(self) -> None:
+        """Give this process the control plane's database."""
+        os.environ |= {**self._control_environment(), "DJANGO_SETTINGS_MODULE": "quickztna.settings"}
+        import django
+
+        django.setup()
+
     def start_control(self) -> None:
         """Start the control plane and wait until it says that it is well."""
         certificate, key = self._certificate

@@ -35,6 +35,14 @@ def map_of(agent):
     return Netmap.from_json(data(agent.heartbeat()))
 
 
+def carried_for(agent, peer):
+    """The filter's line on what an agent passes on for a peer."""
+    netmap = map_of(agent)
+    own, carried = netmap.packet_filter.chains[netmap.peers[peer.id].inbound]
+    assert own.destinations == ()
+    return carried
+
+
 def test_a_route_is_in_force_only_once_it_is_approved(cast, pair):
     router, laptop = pair
     answer = data(own(router, "advertise_routes", routes=[OTHER, LAN, LAN]))
@@ -47,7 +55,7 @@ def test_a_route_is_in_force_only_once_it_is_approved(cast, pair):
     assert map_of(laptop).peers[router.id].routes == ()
     assert data(admin(cast.alice, "approve_routes", router, routes=[LAN]))["pending"] == [OTHER]
     assert map_of(laptop).peers[router.id].routes == (LAN,)
-    carried = map_of(router).packet_filter.chains["all"][1]
+    carried = carried_for(router, laptop)
     assert (carried.action, carried.destinations) == ("accept", (LAN,))
     assert data(admin(cast.alice, "approve_routes", router))["approved_routes"] == [LAN, OTHER]
     # A new offer keeps what was approved of it, and a withdrawn one has to be approved again.
@@ -135,7 +143,7 @@ def test_an_exit_node(cast, pair):
     assert not map_of(laptop).peers[router.id].exit_node
     assert data(admin(cast.alice, "approve_exit_node", router))["exit_node_approved"] is True
     assert map_of(laptop).peers[router.id].exit_node
-    assert map_of(router).packet_filter.chains["all"][1].destinations == ("0.0.0.0/0", "::/0")
+    assert carried_for(router, laptop).destinations == ("0.0.0.0/0", "::/0")
     # Withdrawn and offered again, it waits for approval again.
     data(own(router, "update_flags", advertise_exit_node=False))
     data(own(router, "update_flags", advertise_exit_node=True))

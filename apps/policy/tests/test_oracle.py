@@ -29,10 +29,9 @@ def engine_says(policy, source, destination, protocol, port, now):
 
 def filter_says(filters, source, destination, protocol, port, now, address=None):
     """What a machine does that knows nothing but its chains."""
-    found = filters.chain(source.id, destination.id)
-    for timed in found[1] if found else ():
-        line = timed.line
-        if not timed.active(now) or line.protocol not in ("any", protocol):
+    found = filters.inbound(source.id, destination.id)
+    for line in found[1] if found else ():
+        if not line.in_force(now) or line.protocol not in ("any", protocol):
             continue
         if line.ports and (protocol == "icmp" or not _in_ports(port, line.ports)):
             continue
@@ -115,7 +114,7 @@ def test_an_edited_policy_is_the_policy_compiled_anew():
                 for protocol, port in (("tcp", 22), ("udp", 8000), ("icmp", 0)):
                     question = source, destination, protocol, port, now
                     assert engine_says(policy, *question) == engine_says(fresh, *question)
-                edited, anew = (Filters(p).chain(source.id, destination.id) for p in (policy, fresh))
+                edited, anew = (Filters(p).inbound(source.id, destination.id) for p in (policy, fresh))
                 assert edited == anew
 
 

@@ -1,0 +1,42 @@
+"""What this app does when something below it changes."""
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from apps.machines.changes import touch, touch_rights
+from apps.machines.models import Machine
+from apps.orgs import signals
+from apps.policy.services.grants import revoke_all_of
+from apps.policy.services.rules import create_rule
+
+STARTER = {
+    "name": "Everything to everything",
+    "description": "The starter rule: disable or delete it to close the network.",
+    "source": "*",
+    "destination": "*",
+    "priority": 100_000,
+}
+
+
+@receiver(signals.org_created)
+def add_starter_rule(sender: Any, *, org: Any, actor: Any, **kwargs: Any) -> None:
+    """A new organisation's machines reach each other, by a rule that everybody sees."""
+    create_rule(org=org, actor=actor, values=STARTER)
+
+
+@receiver(signals.settings_changed)
+def redraw_rights(sender: Any, *, org: Any, changed: frozenset[str], **kwargs: Any) -> None:
+    """The default decides wherever no rule does."""
+    if "default_deny" in changed:
+        touch_rights(org)
+
+
+@receiver(signals.member_removed)
+def forget_member(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: Any) -> int:
+    """His grants end, and his role and machines were facts of policy: maps follow."""
+    revoke_all_of(org=org, actor=actor, user_id=user_id)
+    owned = list(Machine.objects.for_org(org).filter(owner_id=user_id))
+    if owned:
+        touch(org, changed=owned)
+    return 0

@@ -1,0 +1,92 @@
+"""What the selectors of a rule point at: names become ids, and what nothing has is told."""
+
+import re
+import uuid
+from collections.abc import Iterable
+
+from django.db.models import Q
+
+from apps.core.errors import ValidationFailed
+from apps.machines.models import Machine
+from apps.orgs.models import Organization, OrgMember
+from apps.policy.models import AbacPolicy, AclRule, SegmentationGroup
+from apps.policy.selectors import Selector, parse_selector
+
+
+def resolve_hosts(org: Organization, text: str, field: str) -> str:
+    """The selector with names of machines as their ids; ValidationFailed for an unknown name."""
+    selector = parse_selector(text, field)
+    if not selector.hosts:
+        return selector.text
+    rows = Machine.objects.for_org(org).filter(name__in=[host.partition(".")[0] for host in selector.hosts])
+    ids = {name.lower(): str(pk) for name, pk in rows.values_list("name", "pk")}
+    members = []
+    for member in selector.text.split(","):
+        label, _, domain = member.partition(".")
+        if member in selector.hosts and (label not in ids or domain not in ("", f"{org.slug}.zt.net")):
+            raise ValidationFailed(f"{field}: no machine is called {member}", field=field)
+        members.append(ids[label] if member in selector.hosts else member)
+    return parse_selector(",".join(members), field).text
+
+
+def unresolved(org: object, selectors: Iterable[Selector]) -> list[str]:
+    """Members that are well-formed and name something that is not there, as they would be written."""
+    atoms = {atom for selector in selectors for atom in selector.atoms}
+    by_kind: dict[str, set[str]] = {}
+    for kind, value in atoms:
+        by_kind.setdefault(kind, set()).add(value)
+    missing = [f"tag:{tag}" for tag in by_kind.get("tag", set()) - known_tags(org, by_kind.get("tag"))]
+    missing += [f"group:{name}" for name in by_kind.get("group", set()) - _groups(org)]
+    missing += [f"user:{name}" for name in by_kind.get("user", set()) - _users(org, by_kind.get("user"))]
+    machines = by_kind.get("machine", set())
+    rows = Machine.objects.for_org(org).filter(pk__in=machines) if machines else ()
+    return sorted([*missing, *(machines - {str(row.pk) for row in rows})])
+
+
+def known_tags(org: object, asked: set[str] | None) -> set[str]:
+    """Tags that some machine has; no look-up where none is asked for."""
+    if not asked:
+        return set()
+    rows = Machine.objects.for_org(org).exclude(tags=[]).values_list("tags", flat=True)
+    return {tag for tags in rows for tag in tags}
+
+
+def rules_naming(org: object, member: str) -> list[AclRule]:
+    """Rules one of whose ends names a member such as `group:eng`, in any case."""
+    pattern = rf"(^|,){re.escape(member)}(,|$)"
+    rows = AclRule.objects.for_org(org).select_for_update()
+    return list(rows.filter(Q(source__iregex=pattern) | Q(destination__iregex=pattern)))
+
+
+def policies_naming(org: object, member: str) -> list[AbacPolicy]:
+    """Attribute policies whose selector names a member."""
+    pattern = rf"(^|,){re.escape(member)}(,|$)"
+    return list(AbacPolicy.objects.for_org(org).select_for_update().filter(selector__iregex=pattern))
+
+
+def exchanged(text: str, old: str, new: str) -> str:
+    """A selector with one member exchanged for another."""
+    members = (new if member.casefold() == old.casefold() else member for member in text.split(","))
+    return ",".join(dict.fromkeys(members))
+
+
+def _groups(org: object) -> set[str]:
+    names = SegmentationGroup.objects.for_org(org).values_list("name", flat=True)
+    return {name.casefold() for name in names}
+
+
+def _users(org: object, asked: set[str] | None) -> set[str]:
+    found: set[str] = set()
+    if asked:
+        for user_id, email in OrgMember.objects.for_org(org).values_list("user_id", "user__email"):
+            found |= {str(user_id), email.casefold()}
+    return found
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is a UUID."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
