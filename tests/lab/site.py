@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -171,13 +171,20 @@ class Site:
 
     def sign_up(self, organisation: str) -> Account:
         """A first administrator with an organisation of his own."""
-        email, password = "admin@example.test", secrets.token_urlsafe(15)
-        credentials = {"email": email, "password": password, "full_name": "Ada Admin"}
-        token = self.request("POST", "/api/auth/signup", json=credentials)["token"]
+        account = self._person("admin@example.test", "Ada Admin")
         created = self.request(
-            "POST", "/api/org-management", token=token, json={"action": "create", "name": organisation}
+            "POST", "/api/org-management", token=account.token, json={"action": "create", "name": organisation}
         )
-        return Account(email, password, token, created["id"])
+        return replace(account, org_id=created["id"])
+
+    def join(self, account: Account, email: str, role: str = "member") -> Account:
+        """Another person, invited into the organisation of account."""
+        invitation = {"action": "invite_member", "org_id": account.org_id, "email": email, "role": role}
+        body = {**invitation, "copy_link": True}
+        token = self.request("POST", "/api/org-management", token=account.token, json=body)["token"]
+        person = self._person(email, email.partition("@")[0].title())
+        self.request("POST", "/api/accept-invitation", token=person.token, json={"token": token})
+        return replace(person, org_id=account.org_id)
 
     def auth_key(self, account: Account, **options: Any) -> str:
         """A reusable auth key."""
@@ -194,6 +201,11 @@ class Site:
         self._listener.close()
         for log in self._logs:
             log.close()
+
+    def _person(self, email: str, name: str) -> Account:
+        password = secrets.token_urlsafe(15)
+        credentials = {"email": email, "password": password, "full_name": name}
+        return Account(email, password, self.request("POST", "/api/auth/signup", json=credentials)["token"])
 
     def _healthy(self) -> bool:
         process = self._control_process
