@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
@@ -56,10 +57,20 @@ def run(config: RelayConfig) -> None:
             stunner.join(2)
 
 
+@dataclass(frozen=True, slots=True)
+class Mates:
+    """What joins a worker to the others: the directory of their Unix sockets, and the read end of a
+    pipe that ends with the process above them.
+    """
+
+    links: Path
+    parent: int
+
+
 async def serve(
-    config: RelayConfig, sockets: Sequence[socket.socket], number: int = 0, links: Path | None = None
+    config: RelayConfig, sockets: Sequence[socket.socket], number: int = 0, mates: Mates | None = None
 ) -> None:
-    """One worker; links is the directory of the Unix sockets that join it to the others.
+    """One worker, by itself without mates.
 
     SIGTERM lets its clients move to the others first, SIGINT does not wait for that.
     """
@@ -74,14 +85,17 @@ async def serve(
         stop.set()
         hurry.set()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupted)
     jobs = [relay.tick(), keep_loaded(verifier, config.jwks, config.ca_file)]
     if url := cuts_url(config.jwks):
         jobs.append(keep_cut(cuts, url, config.ca_file, lambda: relay.cut(cuts.refuses)))
-    if links is not None:
-        core.mesh = mesh = Links(relay, links, number)
+    if mates is not None:
+        core.mesh = mesh = Links(relay, mates.links, number)
         jobs.append(mesh.run())
+        # Nothing is ever written: readable means that nobody is left to restart us or to end us.
+        loop.add_reader(mates.parent, interrupted)
     if config.admin_port:
         jobs.append(
             admin.serve(
@@ -100,9 +114,11 @@ async def serve(
         HYBRID_GROUP if config.require_hybrid else "-",
     )
     await stop.wait()
+    if mates is not None:
+        loop.remove_reader(mates.parent)
     logger.info("relay leaves worker=%d clients=%d", number, core.clients)
     relay.stop_listening()
-    await relay.leave(hurry if links is not None else None)
+    await relay.leave(hurry if mates is not None else None)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -143,12 +159,13 @@ def _supervise(config: RelayConfig, sockets: Sequence[socket.socket]) -> None:
                 os.kill(pid, signal.SIGINT)  # nobody is left to take over
 
     workers: dict[int, int] = {}
+    alive = os.pipe()
     # The directory is this user's alone, so whoever connects in it is a worker.
     with tempfile.TemporaryDirectory(prefix="quickztna-relay-") as links:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, stop)
         for number in range(config.workers):
-            workers[_spawn(config, sockets, number, Path(links))] = number
+            workers[_spawn(config, sockets, number, Path(links), alive)] = number
         while workers:
             pid, status = os.wait()
             ended = workers.pop(pid, None)
@@ -157,10 +174,12 @@ def _supervise(config: RelayConfig, sockets: Sequence[socket.socket]) -> None:
             logger.error("worker ended worker=%d status=%d", ended, os.waitstatus_to_exitcode(status))
             time.sleep(RESPAWN_SECONDS)
             if not stopping:
-                workers[_spawn(config, sockets, ended, Path(links))] = ended
+                workers[_spawn(config, sockets, ended, Path(links), alive)] = ended
 
 
-def _spawn(config: RelayConfig, sockets: Sequence[socket.socket], number: int, links: Path) -> int:
+def _spawn(
+    config: RelayConfig, sockets: Sequence[socket.socket], number: int, links: Path, alive: tuple[int, int]
+) -> int:
     """Fork a worker; its pid. No event loop and no thread runs in the parent."""
     pid = os.fork()
     if pid:
@@ -169,8 +188,9 @@ def _spawn(config: RelayConfig, sockets: Sequence[socket.socket], number: int, l
     try:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, signal.SIG_DFL)
+        os.close(alive[1])
         (links / f"{number}.sock").unlink(missing_ok=True)
-        uvloop.run(serve(config, sockets, number, links))
+        uvloop.run(serve(config, sockets, number, Mates(links, alive[0])))
         status = 0
     except (OSError, TlsUnavailable) as error:
         print(f"relay: worker {number}: {error}", file=sys.stderr)

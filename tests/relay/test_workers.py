@@ -155,3 +155,12 @@ async def test_sigterm_ends_all_workers(workers):
     workers.process.send_signal(signal.SIGTERM)
     assert await workers.end() == 0
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+async def test_workers_do_not_outlive_the_process_above_them(workers):
+    pids = worker_pids(workers)
+    workers.process.kill()
+    await workers.end()
+    async with asyncio.timeout(5):
+        while [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+            await asyncio.sleep(0.05)
