@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from relay.mesh import MeshConfig
 from wire.numbers import RELAY_PORT, STUN_PORT
 
 PREFIX = "QZRELAY_"
 MAX_WORKERS = 64
+_MESH_SETTINGS = ("mesh", "mesh_number", "mesh_ca", "mesh_certificate", "mesh_private_key")
 ANY_INTERFACE = "0.0.0.0"  # noqa: S104 a relay serves every interface
 
 
@@ -22,6 +24,7 @@ class RelayConfig:
     The relay listens for TLS on listen:port (and the STUN server on listen:stun_port; 0 is off).
     workers is the number of processes, which share the port and are joined by links. Metrics and
     health are answered on 127.0.0.1:admin_port (0 is off), by further workers on the ports after it.
+    mesh joins it to the other relays of its region.
     ca_file adds a private authority for fetching jwks by https. require_hybrid refuses handshakes
     without the hybrid key exchange, and the start where the installation cannot check that.
     """
@@ -35,6 +38,7 @@ class RelayConfig:
     stun_port: int = STUN_PORT
     admin_port: int = 0
     workers: int = 1
+    mesh: MeshConfig | None = None
     ca_file: Path | None = None
     require_hybrid: bool = False
 
@@ -46,7 +50,7 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
         for name, value in environment.items()
         if name.startswith(PREFIX)
     }
-    known = set(RelayConfig.__dataclass_fields__)
+    known = {*RelayConfig.__dataclass_fields__, *_MESH_SETTINGS}
     for name in sorted(set(given) - known):
         raise ConfigError(f"{PREFIX}{name.upper()} is not a setting")
     for name in ("region", "certificate", "private_key", "jwks"):
@@ -63,6 +67,7 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
         stun_port=_port("stun_port", given.get("stun_port"), STUN_PORT),
         admin_port=_port("admin_port", given.get("admin_port"), 0),
         workers=_count("workers", given.get("workers")),
+        mesh=_mesh(given),
         ca_file=_file("ca_file", ca_file) if ca_file else None,
         require_hybrid=_switch("require_hybrid", given.get("require_hybrid")),
     )
@@ -74,6 +79,26 @@ def _port(name: str, value: str | None, default: int) -> int:
     if not value.isdecimal() or int(value) > 65535:
         raise ConfigError(f"{PREFIX}{name.upper()} must be a port number, not {value!r}")
     return int(value)
+
+
+def _mesh(given: Mapping[str, str]) -> MeshConfig | None:
+    """All of its settings, or none."""
+    missing = [PREFIX + name.upper() for name in _MESH_SETTINGS if not given.get(name)]
+    if len(missing) == len(_MESH_SETTINGS):
+        return None
+    if missing:
+        raise ConfigError(f"a mesh of relays needs {', '.join(missing)} too")
+    places = []
+    for entry in given["mesh"].split():
+        host, _, port = entry.rpartition(":")
+        if not host or not _port("mesh", port, 0):
+            raise ConfigError(f"{PREFIX}MESH must be a list of host:port, not {entry!r}")
+        places.append((host.strip("[]"), int(port)))
+    number = given["mesh_number"]
+    if not number.isdecimal() or not 1 <= int(number) <= len(places):
+        raise ConfigError(f"{PREFIX}MESH_NUMBER must be a number from 1 to {len(places)}, not {number!r}")
+    files = (_file(name, given[name]) for name in _MESH_SETTINGS[2:])
+    return MeshConfig(tuple(places), int(number), *files)
 
 
 def _count(name: str, value: str | None) -> int:

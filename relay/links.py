@@ -1,57 +1,92 @@
-"""Links between the workers of one relay: who is registered where, and frames on their way across.
+"""Links between the workers of a region's relays: who is registered where, and frames on their way.
 
-Each worker listens on a Unix socket of a directory that only this user may enter, and dials the
-workers before it. A link is one stream, so a pair keeps its order; what a link cannot take is dropped.
-A message is: length (4) | type (1) | length of the organisation's id (1) | id | disco key (32) | rest.
+Workers of one machine meet on Unix sockets in a directory that only this user may enter, those of
+different machines over TLS with certificates of the region's own authority (see relay.mesh). Of two
+workers the later one dials. A link is one stream, so a pair keeps its order; what a link cannot take
+is dropped. A message is: length (4) | type (1) | length of the organisation's id (1) | id |
+disco key (32) | rest.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from relay.server import RelayServer
-from wire.relay import KEY_BYTES
+from wire.relay import KEY_BYTES, MAX_FRAME_BYTES
 
 logger = logging.getLogger("relay.links")
 
 # What may wait on one link; beyond that frames are dropped, as for any slow reader.
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 RETRY_SECONDS: Final = 0.2
+_MAX_MESSAGE_BYTES: Final = 2 + 255 + KEY_BYTES + MAX_FRAME_BYTES
 _HERE: Final = 1
 _GONE: Final = 2
 _FRAME: Final = 3
 _STAMP_BYTES: Final = 8
 
 
-class Links:
-    """What worker `number` knows of the others. The core calls it; see relay.core.Mesh."""
+class Place(Protocol):
+    """Where a worker waits for links."""
 
-    def __init__(self, server: RelayServer, directory: Path, number: int) -> None:
+    async def listen(self, make: Callable[[], asyncio.Protocol]) -> asyncio.AbstractServer:
+        """Wait there."""
+
+    async def dial(self, make: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
+        """Connect to it; OSError when that fails."""
+
+
+class LocalPlace:
+    """A worker of this machine."""
+
+    def __init__(self, directory: Path, number: int) -> None:
+        self._path = str(directory / f"{number}.sock")
+
+    def __str__(self) -> str:
+        return Path(self._path).name
+
+    async def listen(self, make: Callable[[], asyncio.Protocol]) -> asyncio.AbstractServer:
+        return await asyncio.get_running_loop().create_unix_server(make, self._path)
+
+    async def dial(self, make: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
+        return (await asyncio.get_running_loop().create_unix_connection(make, self._path))[1]
+
+
+class Links:
+    """What one worker knows of the others. The core calls it; see relay.core.Mesh."""
+
+    def __init__(self, server: RelayServer, own: Sequence[Place], before: Sequence[Place]) -> None:
+        """own: where this worker is dialled; before: the workers that it dials."""
         self._server, self._core = server, server.core
-        self._directory, self._number = directory, number
+        self._places, self._before = own, before
         self._links: set[_Link] = set()
+        # Stamps order the registrations of one key among all workers.
         self._own: dict[tuple[str, bytes], int] = {}
-        self._elsewhere: dict[tuple[str, bytes], _Link] = {}
+        self._elsewhere: dict[tuple[str, bytes], tuple[_Link, int]] = {}
         self.frames = self.dropped = 0
+
+    @property
+    def count(self) -> int:
+        """Links that are up."""
+        return len(self._links)
 
     async def run(self) -> None:
         """Listen, dial and keep dialling until cancelled."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(lambda: _Link(self), str(self._path(self._number)))
-        try:
-            await asyncio.gather(*(self._dial(number) for number in range(self._number)))
+        async with contextlib.AsyncExitStack() as stack:
+            for place in self._places:
+                stack.callback((await place.listen(lambda: _Link(self))).close)
+            await asyncio.gather(*(self._dial(place) for place in self._before))
             await asyncio.get_running_loop().create_future()
-        finally:
-            server.close()
 
     def arrived(self, organisation: str, key: bytes) -> None:
         """A client registered here: everybody sends its frames here from now on."""
-        # Workers share the machine's monotonic clock: the later registration wins everywhere.
-        self._own[organisation, key] = stamp = time.monotonic_ns()
-        self._elsewhere.pop((organisation, key), None)
+        # Clocks of machines differ, so a stamp is also later than any that was heard for this key.
+        _, heard = self._elsewhere.pop((organisation, key), (None, 0))
+        self._own[organisation, key] = stamp = max(time.time_ns(), heard + 1)
         self._tell(_message(_HERE, organisation, key, stamp.to_bytes(_STAMP_BYTES, "big")))
 
     def left(self, organisation: str, key: bytes) -> None:
@@ -61,7 +96,7 @@ class Links:
 
     def forward(self, organisation: str, key: bytes, frame: bytes) -> bool:
         """Pass a RECV frame to the worker that has key; False when none has."""
-        link = self._elsewhere.get((organisation, key))
+        link, _ = self._elsewhere.get((organisation, key), (None, 0))
         if link is None:
             return False
         if link.full:
@@ -80,7 +115,7 @@ class Links:
     def closed(self, link: "_Link") -> None:
         """A link is down, and with it whoever was behind it."""
         self._links.discard(link)
-        self._elsewhere = {name: where for name, where in self._elsewhere.items() if where is not link}
+        self._elsewhere = {name: where for name, where in self._elsewhere.items() if where[0] is not link}
 
     def received(self, link: "_Link", message: memoryview) -> None:
         """One message of another worker."""
@@ -92,11 +127,12 @@ class Links:
         if kind == _FRAME:
             self._core.deliver(organisation, key, bytes(rest), self._server.clock())
         elif kind == _HERE:
-            if int.from_bytes(rest, "big") > self._own.get(name, 0):
+            stamp = int.from_bytes(rest, "big")
+            if stamp > max(self._own.get(name, 0), self._elsewhere.get(name, (None, 0))[1]):
                 self._own.pop(name, None)
-                self._elsewhere[name] = link
+                self._elsewhere[name] = link, stamp
                 self._core.replaced(organisation, key)
-        elif kind == _GONE and self._elsewhere.get(name) is link:
+        elif kind == _GONE and self._elsewhere.get(name, (None, 0))[0] is link:
             del self._elsewhere[name]
 
     def flush(self) -> None:
@@ -107,18 +143,14 @@ class Links:
         for link in self._links:
             link.send(message)
 
-    async def _dial(self, number: int) -> None:
+    async def _dial(self, place: Place) -> None:
         while True:
             with contextlib.suppress(OSError):
-                _, link = await asyncio.get_running_loop().create_unix_connection(
-                    lambda: _Link(self), str(self._path(number))
-                )
+                link = cast(_Link, await place.dial(lambda: _Link(self)))
+                logger.info("link up to=%s", place)
                 await link.ended.wait()
-                logger.warning("link lost worker=%d", number)
+                logger.warning("link lost to=%s", place)
             await asyncio.sleep(RETRY_SECONDS)
-
-    def _path(self, number: int) -> Path:
-        return self._directory / f"{number}.sock"
 
 
 class _Link(asyncio.Protocol):
@@ -147,6 +179,11 @@ class _Link(asyncio.Protocol):
         at, end = 0, len(view)
         while end - at >= 4:
             size = int.from_bytes(view[at : at + 4], "big")
+            if size > _MAX_MESSAGE_BYTES:
+                logger.error("link broken: a message of %d bytes", size)
+                if self._transport is not None:
+                    self._transport.abort()
+                return
             if end - at < 4 + size:
                 break
             self._links.received(self, view[at + 4 : at + 4 + size])

@@ -31,6 +31,7 @@ def _lines(server: RelayServer) -> Iterator[str]:
     yield from _metric("dropped_frames_total", "counter", "Frames not delivered.", drops, "reason")
     if isinstance(core.mesh, Links):
         crossed = {"sent": core.mesh.frames, "dropped": core.mesh.dropped}
+        yield from _metric("links", "gauge", "Links to other workers that are up.", core.mesh.count)
         yield from _metric("link_frames_total", "counter", "Frames for other workers.", crossed, "outcome")
     refusals = {
         "credential": counters.refused,

@@ -23,7 +23,8 @@ from relay import admin, stun
 from relay.config import ANY_INTERFACE, RelayConfig
 from relay.control import CutList, cuts_url, keep_cut
 from relay.core import Limits, RelayCore
-from relay.links import Links
+from relay.links import Links, LocalPlace, Place
+from relay.mesh import own_place, places_before
 from relay.server import RelayServer
 from relay.tls import HYBRID_GROUP, TlsUnavailable, server_context
 from relay.tokens import TokenVerifier, keep_loaded
@@ -72,7 +73,7 @@ async def serve(
 ) -> None:
     """One worker, by itself without mates.
 
-    SIGTERM lets its clients move to the others first, SIGINT does not wait for that.
+    SIGTERM lets its clients move to other workers and relays first, SIGINT does not wait for that.
     """
     verifier = TokenVerifier(region=config.region)
     cuts = CutList(verifier)
@@ -91,11 +92,19 @@ async def serve(
     jobs = [relay.tick(), keep_loaded(verifier, config.jwks, config.ca_file)]
     if url := cuts_url(config.jwks):
         jobs.append(keep_cut(cuts, url, config.ca_file, lambda: relay.cut(cuts.refuses)))
+    own: list[Place] = []
+    before: list[Place] = []
     if mates is not None:
-        core.mesh = mesh = Links(relay, mates.links, number)
-        jobs.append(mesh.run())
+        own.append(LocalPlace(mates.links, number))
+        before += [LocalPlace(mates.links, other) for other in range(number)]
         # Nothing is ever written: readable means that nobody is left to restart us or to end us.
         loop.add_reader(mates.parent, interrupted)
+    if config.mesh is not None:
+        own.append(own_place(config.mesh, number))
+        before += places_before(config.mesh, config.workers)
+    if own:
+        core.mesh = links = Links(relay, own, before)
+        jobs.append(links.run())
     if config.admin_port:
         jobs.append(
             admin.serve(
@@ -118,7 +127,7 @@ async def serve(
         loop.remove_reader(mates.parent)
     logger.info("relay leaves worker=%d clients=%d", number, core.clients)
     relay.stop_listening()
-    await relay.leave(hurry if mates is not None else None)
+    await relay.leave(hurry if own else None)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -154,9 +163,12 @@ def _supervise(config: RelayConfig, sockets: Sequence[socket.socket]) -> None:
     def stop(number: int, frame: object) -> None:
         nonlocal stopping
         stopping = True
+        for sock in sockets:  # who comes now is to go to another relay, not to wait in our backlog
+            sock.close()
+        polite = signal.SIGTERM if config.mesh and number == signal.SIGTERM else signal.SIGINT
         for pid in workers:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGINT)  # nobody is left to take over
+                os.kill(pid, polite)
 
     workers: dict[int, int] = {}
     alive = os.pipe()

@@ -27,16 +27,17 @@ class Authority:
         self.ca_file = directory / "ca.pem"
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *addresses: str) -> tuple[Path, Path]:
-        """(certificate file, key file) for a DNS name and IP addresses."""
+    def issue(self, name: str, *addresses: str, client: bool = False) -> tuple[Path, Path]:
+        """(certificate file, key file) for a DNS name and IP addresses; client: good for both ends."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        uses = [x509.ExtendedKeyUsageOID.SERVER_AUTH, *[x509.ExtendedKeyUsageOID.CLIENT_AUTH] * client]
         names: list[x509.GeneralName] = [x509.DNSName(name)]
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         certificate = (
             self._builder(subject, key)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         certificate_file, key_file = self._directory / f"{name}.pem", self._directory / f"{name}.key"

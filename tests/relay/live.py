@@ -41,14 +41,14 @@ class Relay:
 class Client:
     """A RelayClient with what it heard."""
 
-    def __init__(self, relay, token=None, **claims):
+    def __init__(self, relay, token=None, addresses=("127.0.0.1",), **claims):
         private = X25519PrivateKey.generate()
         self.key = private.public_key().public_bytes_raw()
         self.received, self.gone, self.states = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
         self.link = RelayClient(
             host=HOST,
             port=relay.port,
-            addresses=["127.0.0.1"],
+            addresses=addresses,
             disco_private=private.private_bytes_raw(),
             token=lambda: token or relay.control.token(self.key, **{"regions": ("test1",), **claims}),
             on_datagrams=lambda key, segment, data: self.received.put_nowait((key, segment, bytes(data))),
