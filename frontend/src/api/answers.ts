@@ -1,4 +1,4 @@
-import type { OrgSettings } from "./tables";
+import type { OrgSettings, Protocol } from "./tables";
 
 /** A pair as one of its machines last reported it. */
 export interface PeerPath {
@@ -64,12 +64,77 @@ export interface Resolution {
   source: "machine_fqdn" | "machine_auto" | "custom" | null;
 }
 
+export type GrantStatus = "pending" | "approved" | "denied" | "revoked" | "expired";
+
+/** A request for access for a while, and what became of it. */
+export interface AccessGrant {
+  id: string;
+  requester_user_id: string | null;
+  requester_email: string | null;
+  approver_email: string | null;
+  source_selector: string;
+  destination_selector: string;
+  ports: string;
+  protocol: Protocol;
+  requested_duration_hours: number;
+  reason: string | null;
+  status: GrantStatus;
+  requested_at: string;
+  granted_at: string | null;
+  expires_at: string | null;
+  revoked_at: string | null;
+  denial_reason: string | null;
+  machine_name: string | null;
+}
+
+/** One write of the whole policy. */
+export interface Revision {
+  revision: number;
+  at: string;
+  user_id: string | null;
+  summary: string;
+  label: string | null;
+  plan_id: string | null;
+}
+
+type Snapshot = Record<string, unknown>;
+
+/** A row of the policy before and after; null where it was not, or is no more. */
+export interface RevisionChange {
+  table: string;
+  id: string;
+  before: Snapshot | null;
+  after: Snapshot | null;
+}
+
+export interface PolicyVersion {
+  id: string;
+  version: number;
+  change_summary: string | null;
+  changed_by: string | null;
+  created_at: string;
+}
+
+export interface FieldChange {
+  field: string;
+  before: unknown;
+  after: unknown;
+}
+
 /** What the actions answer that the console reads: the document declares requests, not answers. */
 export interface Answers {
   "auth.cli_complete": { code: string };
   "auth/device.lookup": { hostname: string | null; ip: string; created_at: string };
   "dns-management.get_settings": DnsSettings;
   "dns-management.resolve": Resolution;
+  "governance.diff_policy_versions": { changes: FieldChange[] };
+  "governance.get_pending_count": { pending_count: number };
+  "governance.get_request_history": { requests: AccessGrant[]; next_cursor: string | null };
+  "governance.get_revision": { revision: number; at: string; summary: string; changes: RevisionChange[] };
+  "governance.jit_approve": { status: GrantStatus; expires_at: string; warnings: string[] };
+  "governance.jit_request": { status: GrantStatus; duration_hours: number; approvers_notified: string[] };
+  "governance.list_policy_versions": { versions: PolicyVersion[] };
+  "governance.list_revisions": { revisions: Revision[]; next_cursor: number | null };
   "governance.search_audit_logs": AuditPage;
   "key-management.create_api_key": { key: string };
   "key-management.create_auth_key": { key: string };

@@ -22,9 +22,9 @@ export async function unwrap(response: Response): Promise<unknown> {
   if (!body?.error) {
     throw new ApiError("BAD_ANSWER", "The control plane answered in a form this page can't read.", response.status, requestId);
   }
-  const { code, message, field, request_id, retry_after } = body.error;
+  const { code, message, field, request_id, retry_after, ...more } = body.error;
   const retryAfter = retry_after ?? secondsOf(response.headers.get("Retry-After"));
-  throw new ApiError(code, message, response.status, request_id ?? requestId, field ?? null, retryAfter);
+  throw new ApiError(code, message, response.status, request_id ?? requestId, field ?? null, retryAfter, more);
 }
 
 async function readEnvelope(response: Response): Promise<Envelope | null> {

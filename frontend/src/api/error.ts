@@ -9,6 +9,8 @@ export class ApiError extends Error {
     readonly requestId: string | null = null,
     readonly field: string | null = null,
     readonly retryAfterSeconds: number | null = null,
+    /** What this code tells besides, such as the tests that fail. */
+    readonly more: Readonly<Record<string, unknown>> = {},
   ) {
     super(message);
   }

@@ -64,10 +64,41 @@ export type ApiKey = Row<Rows["ApiKeysRow"], { scopes: string[]; last_used_at: s
 
 export type Invitation = Row<Rows["OrgInvitationsRow"], { role: Role; sent_at: string | null }>;
 
-export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[] }>;
+export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[] }> & {
+  /** How long a change of policy stays on trial, unless its plan says otherwise; 0 keeps it at once. */
+  plan_confirm_seconds?: number;
+};
+
+export type Protocol = "tcp" | "udp" | "icmp" | "*";
+export type Verdict = "allow" | "deny";
+
+export type AclRule = Row<
+  Rows["AclRulesRow"],
+  {
+    created_by: string | null;
+    description: string | null;
+    protocol: Protocol;
+    action: Verdict;
+    starts_at: string | null;
+    expires_at: string | null;
+    time_hour: string | null;
+    day_of_week: string | null;
+    source_country: string[] | null;
+    source_os: string[] | null;
+    jit_grant_id: string | null;
+    unresolved: string[];
+    warnings: string[];
+  }
+>;
+
+export type SegmentationGroup = Row<Rows["SegmentationGroupsRow"], { created_by: string | null; description: string | null }>;
+export type GroupMember = Row<Rows["SegmentationGroupMembersRow"], object>;
 
 export interface Tables {
   machines: Machine;
+  acl_rules: AclRule;
+  segmentation_groups: SegmentationGroup;
+  segmentation_group_members: GroupMember;
   auth_keys: AuthKey;
   api_keys: ApiKey;
   org_invitations: Invitation;

@@ -5,7 +5,7 @@ import { initials } from "./initials";
 import { listOf } from "./list";
 import { safeRedirect } from "./redirect";
 import { parseSearch, stringifySearch } from "./search-params";
-import { ago, daysUntil, freshness, localMidnight, localTime, plural, utcTime } from "./time";
+import { ago, daysUntil, duration, freshness, localMidnight, localTime, plural, timeLeft, utcTime } from "./time";
 
 const now = Date.parse("2026-11-23T12:00:00Z");
 const before = (ms: number) => new Date(now - ms).toISOString();
@@ -13,6 +13,20 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 describe("times", () => {
+  it.each([
+    [-5_000, "0:00"],
+    [400, "0:01"],
+    [65_000, "1:05"],
+    [HOUR + 5 * MINUTE, "1 h 05 min"],
+    [50 * HOUR, "2 days 2 h"],
+  ])("tells how long it is until %d ms from now", (ms, text) => {
+    expect(timeLeft(before(-ms), now)).toBe(text);
+  });
+
+  it("tells short and long durations", () => {
+    expect([duration(240), duration(1234)]).toEqual(["240 ms", "1.2 s"]);
+  });
+
   it.each([
     [4 * MINUTE, "fresh"],
     [5 * MINUTE, "recent"],

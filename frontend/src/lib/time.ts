@@ -59,3 +59,17 @@ export function addDays(at: string, days: number): string {
 export function plural(count: number, noun: string): string {
   return `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/** "240 ms", "1.2 s". */
+export function duration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** What is left until the moment: "4:05", "3 h 20 min", "2 days 4 h"; "0:00" once it has come. */
+export function timeLeft(until: string, now: number): string {
+  const left = Math.max(0, Math.ceil((Date.parse(until) - now) / 1000)) * 1000;
+  const [days, hours, minutes] = [Math.floor(left / DAY), Math.floor((left % DAY) / HOUR), Math.floor((left % HOUR) / MINUTE)];
+  if (days > 0) return `${plural(days, "day")} ${hours} h`;
+  if (hours > 0) return `${hours} h ${String(minutes).padStart(2, "0")} min`;
+  return `${minutes}:${String((left % MINUTE) / 1000).padStart(2, "0")}`;
+}

@@ -1,4 +1,4 @@
-import { Building2, Globe, KeyRound, LayoutDashboard, ScrollText, Server, SquareTerminal, Users, type LucideIcon } from "lucide-react";
+import { Building2, Globe, Group, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, SquareTerminal, Users, type LucideIcon } from "lucide-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { Role } from "@/api/tables";
 
@@ -28,7 +28,15 @@ const sections: readonly Section[] = [
     ],
   },
   {
-    title: "Access",
+    title: "Policy",
+    places: [
+      { to: "/acls", label: "Access rules", icon: ShieldCheck, words: "acl policy allow deny firewall who reaches test plan json" },
+      { to: "/segmentation", label: "Segmentation", icon: Group, words: "groups machines members" },
+      { to: "/jit", label: "Just-in-time access", icon: Hourglass, words: "request approve grant temporary governance inbox" },
+    ],
+  },
+  {
+    title: "People and keys",
     places: [
       { to: "/users", label: "Users", icon: Users, words: "members people team roles invitations invite" },
       { to: "/settings/auth-keys", label: "Auth keys", icon: KeyRound, words: "enrol register tskey join", roles: inspectors },

@@ -12,15 +12,17 @@ interface Props {
   as?: "dialog" | "drawer";
   /** False keeps Esc from closing, where a secret is shown once. */
   dismissable?: boolean;
+  /** For what is looked at rather than filled in. */
+  wide?: boolean;
 }
 
 const shapes = {
-  dialog: "m-auto max-h-[88dvh] w-[min(32rem,calc(100vw-1.5rem))] rounded-2xl animate-enter",
+  dialog: "m-auto max-h-[88dvh] rounded-2xl animate-enter",
   drawer: "mr-0 ml-auto h-dvh max-h-dvh w-[min(30rem,100vw)] rounded-l-2xl animate-slide-in",
 };
 
 /** A modal on the browser's own dialog: focus is kept inside and returned by the platform. Mounted means open. */
-export function Dialog({ title, description, onClose, children, as = "dialog", dismissable = true }: Props) {
+export function Dialog({ title, description, onClose, children, as = "dialog", dismissable = true, wide }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
@@ -32,7 +34,7 @@ export function Dialog({ title, description, onClose, children, as = "dialog", d
     <dialog
       ref={ref}
       aria-labelledby={titleId}
-      className={clsx("overflow-y-auto border border-line bg-surface p-0 text-ink shadow-float", shapes[as])}
+      className={clsx("overflow-y-auto border border-line bg-surface p-0 text-ink shadow-float", shapes[as], as === "dialog" && (wide ? "w-[min(46rem,calc(100vw-1.5rem))]" : "w-[min(32rem,calc(100vw-1.5rem))]"))}
       onCancel={(event) => {
         event.preventDefault();
         if (dismissable) onClose();

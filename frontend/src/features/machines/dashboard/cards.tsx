@@ -9,6 +9,7 @@ import { Timestamp } from "@/components/timestamp";
 import { Dot } from "@/components/ui/badge";
 import { Card, Fact, Facts } from "@/components/ui/card";
 import { SkeletonLines } from "@/components/ui/skeleton";
+import { duration } from "@/lib/time";
 import { latestOnlineQuery, type DashboardStats, type Propagation } from "./queries";
 
 const TEAM_SHOWN = 4;
@@ -43,10 +44,6 @@ function Enforcement({ p50_ms: half, p99_ms: nearlyAll, acks }: Propagation) {
       <b className="font-medium text-ink tabular-nums">{duration(nearlyAll)}</b>
     </p>
   );
-}
-
-function duration(milliseconds: number): string {
-  return milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 export function ConfigurationCard({ stats }: { stats: DashboardStats }) {

@@ -9,7 +9,8 @@ import { Page } from "@/components/page";
 import { QueryView } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { downloadCsv, toCsv } from "@/lib/csv";
+import { toCsv } from "@/lib/csv";
+import { download } from "@/lib/download";
 import { plural } from "@/lib/time";
 import { useChannels } from "@/realtime/provider";
 import { InvitationsCard } from "./invitations-card";
@@ -39,7 +40,7 @@ export function UsersPage() {
       actions={
         <>
           {members.data && (
-            <Button onClick={() => downloadCsv("users.csv", usersCsv(members.data))}>
+            <Button onClick={() => download("users.csv", "text/csv", usersCsv(members.data))}>
               <Download /> CSV
             </Button>
           )}

@@ -1,0 +1,112 @@
+import { CircleAlert, CircleCheck, Scissors, TriangleAlert } from "lucide-react";
+import { useMemo, type ReactNode } from "react";
+import { plural } from "@/lib/time";
+import { FlowPicture } from "./flow-picture";
+import { flowChanges, locksOut, type PlanAnswer } from "./report";
+
+/** What a change would do: drawn first, then what stands against it. */
+export function PlanReport({ plan }: { plan: PlanAnswer }) {
+  const flows = useMemo(() => flowChanges(plan.flows), [plan.flows]);
+  return (
+    <div className="grid gap-3">
+      {locksOut(plan) && (
+        <Line tone="red" icon={<CircleAlert />}>
+          <b className="font-semibold">This locks you out.</b> No administrator's machine could reach anything any more.
+        </Line>
+      )}
+      {flows.length === 0 ? (
+        <Line tone="grey" icon={<CircleCheck />}>
+          Nothing changes in who reaches whom among the machines there are.
+        </Line>
+      ) : (
+        <FlowPicture flows={flows} />
+      )}
+      {plan.flows.sampled && <p className="text-[0.83rem] text-muted">A sample: the network is too large to show every pair.</p>}
+      <Connections plan={plan} />
+      <Tests plan={plan} />
+      <Remarks plan={plan} />
+      <p className="text-[0.83rem] text-muted">
+        {plan.machines_affected === 0 ? "No machine gets new rules." : `${plural(plan.machines_affected, "machine")} ${plan.machines_affected === 1 ? "gets" : "get"} new rules.`}
+        {plan.requires_approval && " A second administrator must approve it."}
+      </p>
+    </div>
+  );
+}
+
+function Connections({ plan: { live_connections_cut: cut } }: { plan: PlanAnswer }) {
+  if (cut.length === 0) return null;
+  return (
+    <Line tone="orange" icon={<Scissors />}>
+      <b className="font-semibold">{plural(cut.length, "live connection")} will be cut:</b>{" "}
+      {cut
+        .slice(0, 5)
+        .map(({ source, destination, port }) => `${source.name} → ${destination.name}${port ? ` (${port})` : ""}`)
+        .join(", ")}
+      {cut.length > 5 && ` and ${cut.length - 5} more`}
+    </Line>
+  );
+}
+
+function Tests({ plan: { tests } }: { plan: PlanAnswer }) {
+  if (tests.failed.length > 0) {
+    return (
+      <Line tone="red" icon={<CircleAlert />}>
+        <b className="font-semibold">
+          {tests.failed.length} of {plural(tests.failed.length + tests.passed, "policy test")} would fail:
+        </b>
+        <ul className="mt-1 list-disc pl-4.5">
+          {tests.failed.map(({ id, name, expected, actual, rule }) => (
+            <li key={id}>
+              {name}: must {expected}, would {actual}
+              {rule && ` by ${rule}`}
+            </li>
+          ))}
+        </ul>
+      </Line>
+    );
+  }
+  return tests.passed === 0 ? null : (
+    <Line tone="green" icon={<CircleCheck />}>
+      {tests.passed === 1 ? "The policy test holds." : `All ${tests.passed} policy tests hold.`}
+    </Line>
+  );
+}
+
+function Remarks({ plan: { shadowed, duplicates, unresolved } }: { plan: PlanAnswer }) {
+  return (
+    <>
+      {shadowed.map((note) => (
+        <Line key={`s-${note.id ?? note.name}`} tone="yellow" icon={<TriangleAlert />}>
+          {note.name} never matches{note.by ? `: ${note.by} decides before it.` : ": an earlier rule decides before it."}
+        </Line>
+      ))}
+      {duplicates.map((note) => (
+        <Line key={`d-${note.id ?? note.name}`} tone="yellow" icon={<TriangleAlert />}>
+          {note.name} says the same as {note.by ?? "another rule"}.
+        </Line>
+      ))}
+      {unresolved.length > 0 && (
+        <Line tone="yellow" icon={<TriangleAlert />}>
+          Nothing is called <span className="font-mono text-[0.82rem]">{unresolved.join(", ")}</span> yet. A spelling mistake?
+        </Line>
+      )}
+    </>
+  );
+}
+
+const tones = {
+  red: "bg-red-soft text-red",
+  orange: "bg-orange-soft text-orange",
+  yellow: "bg-yellow-soft text-yellow",
+  green: "bg-green-soft text-green",
+  grey: "bg-grey-soft text-grey",
+};
+
+function Line({ tone, icon, children }: { tone: keyof typeof tones; icon: ReactNode; children: ReactNode }) {
+  return (
+    <div className={`flex gap-2.5 rounded-lg px-3 py-2 text-[0.87rem] [&>svg]:mt-0.75 [&>svg]:size-4 [&>svg]:shrink-0 ${tones[tone]}`}>
+      {icon}
+      <div className="min-w-0 break-words">{children}</div>
+    </div>
+  );
+}

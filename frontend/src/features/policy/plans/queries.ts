@@ -1,0 +1,86 @@
+import { queryOptions, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { call } from "@/api/client";
+import { orgKey } from "@/api/keys";
+import type { PlanAnswer, StoredPlan } from "./report";
+
+type Row = Readonly<Record<string, unknown>>;
+
+interface TableChanges {
+  create?: readonly Row[];
+  update?: readonly Row[];
+  delete?: readonly string[];
+}
+
+/** What one plan changes: rows by table, and settings. */
+export interface Changes {
+  acl_rules?: TableChanges;
+  posture_policies?: TableChanges;
+  settings?: { default_deny?: boolean; posture_enforcement?: string };
+}
+
+export interface Applied {
+  status: "applied" | "awaiting_confirmation";
+  policy_version: number;
+  confirm_by: string | null;
+}
+
+/** How far the newest policy has come: how many machines said that they enforce it. */
+export interface Enforcement {
+  policy_version: number;
+  saved_at: string | null;
+  agents_total: number;
+  acknowledged: number;
+  p50_ms: number | null;
+  p99_ms: number | null;
+  pending: { id: string; name: string }[];
+}
+
+export function actOnPolicy<T>(orgId: string, action: string, values: object = {}, signal?: AbortSignal): Promise<T> {
+  return call<T>("/api/policy", { method: "POST", body: { action, org_id: orgId, ...values }, signal });
+}
+
+/** Thinks a change through without making it: flows gained and lost, tests, connections cut. */
+export function planChanges(orgId: string, changes: Changes, note?: string): Promise<PlanAnswer> {
+  return actOnPolicy(orgId, "plan", { changes, ...(note && { note }) });
+}
+
+export function planQuery(orgId: string, planId: string) {
+  return queryOptions({
+    queryKey: orgKey(orgId, "change_plans", planId),
+    queryFn: ({ signal }) => actOnPolicy<StoredPlan>(orgId, "get_plan", { plan_id: planId }, signal),
+  });
+}
+
+/** Plans that are in force until somebody confirms them, and those that wait for a second administrator. */
+export function openPlansQuery(orgId: string) {
+  return queryOptions({
+    queryKey: orgKey(orgId, "change_plans", "open"),
+    queryFn: async ({ signal }) => {
+      const statuses = ["awaiting_confirmation", "awaiting_approval", "approved"];
+      const answers = await Promise.all(statuses.map((status) => actOnPolicy<{ plans: StoredPlan[] }>(orgId, "list_plans", { status }, signal)));
+      return answers.flatMap(({ plans }) => plans);
+    },
+  });
+}
+
+const WHILE_SPREADING_MS = 1_000;
+
+/** Read every second while a change is on its way to the machines, and again at every change. */
+export function enforcementQuery(orgId: string) {
+  return queryOptions({
+    queryKey: orgKey(orgId, "enforcement"),
+    queryFn: ({ signal }) => actOnPolicy<Enforcement>(orgId, "enforcement", {}, signal),
+    refetchInterval: ({ state: { data } }) => (data && data.acknowledged < data.agents_total ? WHILE_SPREADING_MS : false),
+  });
+}
+
+/** Everything that a change of policy may have changed. */
+function refreshPolicy(client: QueryClient, orgId: string): Promise<unknown> {
+  const topics = ["acl_rules", "segmentation_groups", "change_plans", "enforcement", "policy_tests", "revisions", "posture", "org_settings"];
+  return Promise.all(topics.map((topic) => client.invalidateQueries({ queryKey: orgKey(orgId, topic) })));
+}
+
+export function useRefreshPolicy(orgId: string): () => Promise<unknown> {
+  const client = useQueryClient();
+  return () => refreshPolicy(client, orgId);
+}

@@ -1,0 +1,137 @@
+import { clsx } from "clsx";
+import { ArrowDown, ArrowRight, ArrowUp, Clock, Globe, HeartPulse, KeyRound, MonitorSmartphone, Pencil, Trash2, TriangleAlert, type LucideIcon } from "lucide-react";
+import type { AclRule } from "@/api/tables";
+import { EndChips, type EndNames } from "@/components/end-chips";
+import { Badge } from "@/components/ui/badge";
+import { Button } from "@/components/ui/button";
+import { Switch } from "@/components/ui/switch";
+import { useNow } from "@/lib/now";
+import { serviceOf } from "@/lib/selectors";
+import { localTime, utcTime } from "@/lib/time";
+import { ActionBadge } from "./action-badge";
+import { conditionsOf, type ConditionKind } from "./conditions";
+import { lifeOf } from "./rule-search";
+
+export interface RuleActions {
+  onEdit: (rule: AclRule) => void;
+  onDelete: (rule: AclRule) => void;
+  onSwitch: (rule: AclRule, enabled: boolean) => void;
+  /** Absent where the list is narrowed: neighbours on screen are none then. */
+  onMove?: (rule: AclRule, direction: "up" | "down") => void;
+}
+
+interface Props {
+  rule: AclRule;
+  names: EndNames;
+  /** Absent for roles that only read. */
+  actions?: RuleActions;
+  first: boolean;
+  last: boolean;
+}
+
+const conditionIcons: Record<ConditionKind, LucideIcon> = { time: Clock, country: Globe, os: MonitorSmartphone, posture: HeartPulse, pqc: KeyRound };
+
+/** A rule as one reads it aloud: who reaches whom, through what, when. */
+export function RuleCard({ rule, names, actions, first, last }: Props) {
+  const over = lifeOf(rule, useNow(30_000)) === "over";
+  return (
+    <article
+      aria-label={`Rule ${rule.name}`}
+      className={clsx("relative min-w-0 overflow-hidden rounded-2xl border border-line bg-surface py-3 pr-3 pl-5 shadow-card sm:pr-4", (!rule.enabled || over) && "bg-sunken")}
+    >
+      <span aria-hidden className={clsx("absolute inset-y-0 left-0 w-1.5", rule.enabled && !over ? (rule.action === "allow" ? "bg-blue" : "bg-red") : "bg-line-strong")} />
+      <header className="flex flex-wrap items-center gap-x-2 gap-y-1.5">
+        <h3 className="min-w-0 font-semibold break-words">{rule.name}</h3>
+        <ActionBadge action={rule.action} />
+        <Marks rule={rule} />
+        <span className="ml-auto flex items-center gap-1">
+          <span className="mr-1 text-[0.8rem] whitespace-nowrap text-muted tabular-nums" title="Smaller numbers are judged first">
+            priority {rule.priority}
+          </span>
+          {actions && <Controls rule={rule} actions={actions} first={first} last={last} />}
+        </span>
+      </header>
+      <div className={clsx("mt-2 flex flex-wrap items-center gap-x-3 gap-y-2", !rule.enabled && "opacity-75")}>
+        <EndChips end={rule.source} names={names} unresolved={rule.unresolved} />
+        <span className={clsx("inline-flex items-center gap-1.5 font-mono text-[0.8rem] font-medium", rule.action === "allow" ? "text-blue" : "text-red")}>
+          <span aria-hidden className="h-px w-4 bg-current" />
+          {serviceOf(rule)}
+          <ArrowRight className="size-4" aria-hidden />
+          <span className="sr-only">to</span>
+        </span>
+        <EndChips end={rule.destination} names={names} unresolved={rule.unresolved} />
+      </div>
+      <Conditions rule={rule} />
+      {rule.description && <p className="mt-2 text-[0.83rem] text-pretty text-muted">{rule.description}</p>}
+    </article>
+  );
+}
+
+function Marks({ rule }: { rule: AclRule }) {
+  const now = useNow(30_000);
+  const life = lifeOf(rule, now);
+  return (
+    <>
+      {!rule.enabled && <Badge>Disabled</Badge>}
+      {rule.jit_grant_id !== null && <Badge colour="violet">Just in time</Badge>}
+      {life === "over" && <Badge colour="orange">Expired</Badge>}
+      {life === "waiting" && rule.starts_at && (
+        <Badge colour="yellow" title={utcTime(rule.starts_at)}>
+          From {localTime(rule.starts_at, now)}
+        </Badge>
+      )}
+      {rule.expires_at && life !== "over" && (
+        <Badge colour={life === "ending" ? "orange" : "grey"} title={utcTime(rule.expires_at)}>
+          Until {localTime(rule.expires_at, now)}
+        </Badge>
+      )}
+      {rule.unresolved.length > 0 && (
+        <Badge colour="orange" title={`Nothing is called ${rule.unresolved.join(", ")}`}>
+          <TriangleAlert aria-hidden /> Names nothing
+        </Badge>
+      )}
+    </>
+  );
+}
+
+function Conditions({ rule }: { rule: AclRule }) {
+  const conditions = conditionsOf(rule);
+  if (conditions.length === 0) return null;
+  return (
+    <ul aria-label="Only if" className="mt-2 flex flex-wrap gap-1.5">
+      {conditions.map(({ kind, text }) => {
+        const Icon = conditionIcons[kind];
+        return (
+          <li key={kind} className="inline-flex items-center gap-1.25 rounded-full bg-accent-soft px-2.25 py-0.5 text-[0.77rem] text-accent">
+            <Icon className="size-3.25" aria-hidden />
+            {text}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function Controls({ rule, actions: { onEdit, onDelete, onSwitch, onMove }, first, last }: Required<Pick<Props, "actions">> & Omit<Props, "names">) {
+  return (
+    <>
+      {onMove && (
+        <>
+          <IconButton label={`Move ${rule.name} up`} disabled={first} onClick={() => onMove(rule, "up")} icon={<ArrowUp />} />
+          <IconButton label={`Move ${rule.name} down`} disabled={last} onClick={() => onMove(rule, "down")} icon={<ArrowDown />} />
+        </>
+      )}
+      <IconButton label={`Edit ${rule.name}`} onClick={() => onEdit(rule)} icon={<Pencil />} />
+      <IconButton label={`Delete ${rule.name}`} onClick={() => onDelete(rule)} icon={<Trash2 />} />
+      <Switch aria-label={`${rule.name} enabled`} checked={rule.enabled} onChange={(enabled) => onSwitch(rule, enabled)} />
+    </>
+  );
+}
+
+function IconButton({ label, icon, ...rest }: { label: string; icon: React.ReactNode; disabled?: boolean; onClick: () => void }) {
+  return (
+    <Button tone="ghost" size="icon" className="size-8" aria-label={label} title={label} {...rest}>
+      {icon}
+    </Button>
+  );
+}
