@@ -49,7 +49,14 @@ describe("what is fetched again", () => {
     expect(staleTopics(event)).toEqual([
       { topic: "machines", changed: ["id", "status"] },
       { topic: "dashboard", changed: null },
+      { topic: "evaluation", changed: null },
     ]);
+  });
+
+  it("is what was judged by the rules, where who is in a group changed", () => {
+    const topics = staleTopics({ ...event, channel: "acl", event: "INSERT", table: "segmentation_group_members" }).map(({ topic }) => topic);
+    expect(topics).toContain("evaluation");
+    expect(topics).not.toContain("acl_rules");
   });
 
   it("is the names of the network where a machine got or lost one, not where it came or went", () => {

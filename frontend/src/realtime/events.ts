@@ -13,10 +13,12 @@ type Rows = Record<string, unknown>[];
 
 // Figures that are computed from several tables follow the channels of those tables.
 const FIGURES_OF: Record<string, readonly string[]> = {
-  machines: ["dashboard"],
+  machines: ["dashboard", "evaluation"],
   members: ["dashboard"],
   keys: ["dashboard"],
   dns: ["dns"],
+  acl: ["dashboard", "enforcement", "evaluation", "revisions"],
+  posture: ["dashboard", "evaluation"],
 };
 
 // Columns of a machine that decide which names the network has; coming and going does not.

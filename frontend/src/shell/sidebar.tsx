@@ -23,7 +23,7 @@ export function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
                 key={to}
                 to={to}
                 onClick={onNavigate}
-                activeOptions={{ exact: to === "/settings", includeSearch: false }}
+                activeOptions={{ exact: to === "/settings" || to === "/acls", includeSearch: false }}
                 className="flex items-center gap-2.5 rounded-lg px-2.5 py-2 text-rail-muted hover:bg-rail-raised hover:text-rail-ink"
                 activeProps={{ className: "bg-rail-raised !text-rail-ink font-medium [&_svg]:text-spark" }}
               >

@@ -35,10 +35,10 @@ export interface Evaluation {
   policy_version: number;
 }
 
-/** One flow judged by the policy in force. Under the rules' topic, so that a change of rules asks again. */
+/** One flow judged by the policy in force. */
 export function evaluationQuery(orgId: string, question: Question | null) {
   return queryOptions({
-    queryKey: orgKey(orgId, "acl_rules", "evaluation", question),
+    queryKey: orgKey(orgId, "evaluation", question),
     enabled: question !== null,
     retry: false,
     queryFn: ({ signal }) => call<Evaluation>("/api/acl-evaluate", { method: "POST", body: { org_id: orgId, ...question }, signal }),

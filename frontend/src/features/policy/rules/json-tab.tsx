@@ -13,9 +13,13 @@ const optional = ["description", "starts_at", "expires_at", "time_hour", "day_of
 export function rulesJson(rules: readonly AclRule[]): string {
   const told = rules.map((rule) => ({
     ...Object.fromEntries(columns.map((name) => [name, rule[name]])),
-    ...Object.fromEntries(optional.map((name) => [name, rule[name]]).filter(([name, value]) => value !== null && value !== false && !(name === "timezone" && value === "UTC"))),
+    ...Object.fromEntries(optional.filter((name) => asksSomething(name, rule[name])).map((name) => [name, rule[name]])),
   }));
   return JSON.stringify({ acl_rules: told }, null, 2);
+}
+
+function asksSomething(name: string, value: unknown): boolean {
+  return value !== null && value !== false && !(name === "timezone" && value === "UTC");
 }
 
 export function JsonTab({ rules, fileName }: { rules: readonly AclRule[]; fileName: string }) {
@@ -33,7 +37,7 @@ export function JsonTab({ rules, fileName }: { rules: readonly AclRule[]; fileNa
         </div>
       }
     >
-      <pre tabIndex={0} aria-label="Policy" className="max-h-[70dvh] overflow-auto rounded-lg bg-sunken p-3.5 font-mono text-[0.8rem]">
+      <pre className="overflow-x-auto rounded-lg bg-sunken p-3.5 font-mono text-[0.8rem]">
         {text}
       </pre>
     </Card>

@@ -7,6 +7,7 @@ import { FormFailure } from "@/components/confirm";
 import type { EndNames } from "@/components/end-chips";
 import { Button } from "@/components/ui/button";
 import { Dialog, DialogActions } from "@/components/ui/dialog";
+import { useNow } from "@/lib/now";
 import { PlanDialog } from "../plans/plan-dialog";
 import { planChanges } from "../plans/queries";
 import { blankRule, changedValues, draftOf, faultsOf, valuesOf, type RuleDraft } from "./rule-draft";
@@ -37,7 +38,7 @@ export function RuleDrawer({ rule, gone, names, onClose }: Props) {
       return planChanges(org.id, { acl_rules: change });
     },
   });
-  const faults = faultsOf(draft, Date.now());
+  const faults = faultsOf(draft, useNow());
   const refused = plan.error instanceof ApiError ? plan.error : null;
   const errorAt = (column: string) => (tried ? (faults[column] ?? (refused?.field === column ? refused.message : null)) : null);
   const unchanged = seen !== null && Object.keys(changedValues(draftOf(seen, names.machine), draft)).length === 0;
@@ -49,12 +50,18 @@ export function RuleDrawer({ rule, gone, names, onClose }: Props) {
       plan.reset();
     },
   };
+  function takeTheirs() {
+    if (!rule) return;
+    setSeen(rule);
+    setDraft(draftOf(rule, names.machine));
+    plan.reset();
+  }
   const overtaken = rule !== null && seen !== null && rule.revision !== seen.revision;
   return (
     <Dialog as="drawer" title={seen ? "Edit rule" : "Add rule"} description={seen ? undefined : "Everything that no rule allows is denied."} onClose={onClose}>
       <form
         className="grid gap-4"
-        noValidate={false}
+       
         onSubmit={(event) => {
           event.preventDefault();
           setTried(true);
@@ -62,7 +69,7 @@ export function RuleDrawer({ rule, gone, names, onClose }: Props) {
         }}
       >
         {gone && <FormFailure text="Somebody has deleted this rule meanwhile. Close this form, or add it anew." />}
-        {overtaken && <Overtaken onTake={() => (setSeen(rule), setDraft(draftOf(rule, names.machine)), plan.reset())} onKeep={() => setSeen(rule)} />}
+        {overtaken && <Overtaken onTake={takeTheirs} onKeep={() => setSeen(rule)} />}
         <MainFields {...fields} />
         <ConditionFields {...fields} open={seen !== null && hasConditions(draft)} />
         <ValidityFields {...fields} open={seen !== null && Boolean(draft.startsAt || draft.expiresAt || draft.description)} />

@@ -18,7 +18,6 @@ export function RuleList({ rules, names, actions }: Props) {
   const list = useRef<HTMLOListElement>(null);
   const [top, setTop] = useState(0);
   useLayoutEffect(() => setTop(list.current?.offsetTop ?? 0), []);
-  // eslint-disable-next-line react-hooks/incompatible-library -- positions are re-read at every render on purpose
   const virtual = useWindowVirtualizer({
     count: rules.length,
     estimateSize: () => CARD_HEIGHT,
