@@ -173,7 +173,10 @@ class Site:
         """A first administrator with an organisation of his own."""
         account = self._person("admin@example.test", "Ada Admin")
         created = self.request(
-            "POST", "/api/org-management", token=account.token, json={"action": "create", "name": organisation}
+            "POST",
+            "/api/org-management",
+            token=account.token,
+            json={"action": "create", "name": organisation},
         )
         return replace(account, org_id=created["id"])
 
