@@ -67,6 +67,7 @@ export type Invitation = Row<Rows["OrgInvitationsRow"], { role: Role; sent_at: s
 export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[] }> & {
   /** How long a change of policy stays on trial, unless its plan says otherwise; 0 keeps it at once. */
   plan_confirm_seconds?: number;
+  posture_enforcement?: "disabled" | "monitor" | "enforce";
 };
 
 export type Protocol = "tcp" | "udp" | "icmp" | "*";

@@ -55,7 +55,7 @@ function EndChip({ member, names, missing }: { member: string; names: EndNames; 
         (missing ? "border-dashed border-orange text-orange" : "border-line bg-sunken text-ink [&_svg]:text-muted")
       }
     >
-      {colour ? <GroupDot colour={colour} /> : <Icon aria-hidden />}
+      {colour ? <GroupDot colour={colour} /> : kind !== "all" && <Icon aria-hidden />}
       <span className="truncate">{names.machine(member) ?? member}</span>
       {missing && <span className="sr-only">, nothing has this name yet</span>}
     </span>

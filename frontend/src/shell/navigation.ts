@@ -1,4 +1,4 @@
-import { Building2, ClipboardCheck, FlaskConical, Globe, Group, History, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, SquareTerminal, Users, type LucideIcon } from "lucide-react";
+import { Building2, ClipboardCheck, FlaskConical, Globe, Group, HeartPulse, History, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, ShieldPlus, SquareTerminal, Users, type LucideIcon } from "lucide-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { Role } from "@/api/tables";
 
@@ -34,6 +34,8 @@ const sections: readonly Section[] = [
       { to: "/acls/tests", label: "Policy tests", icon: FlaskConical, words: "assertions acl must hold run" },
       { to: "/segmentation", label: "Segmentation", icon: Group, words: "groups machines members" },
       { to: "/jit", label: "Just-in-time access", icon: Hourglass, words: "request approve grant temporary governance inbox" },
+      { to: "/posture", label: "Device posture", icon: HeartPulse, words: "health compliance violations encryption firewall antivirus" },
+      { to: "/posture-policies", label: "Posture policies", icon: ShieldPlus, words: "health requirements enforce monitor templates" },
       { to: "/policy-versions", label: "Policy history", icon: History, words: "versions revisions diff rollback undo changes" },
       { to: "/access-reviews", label: "Access reviews", icon: ClipboardCheck, words: "campaigns governance certify recertification" },
     ],

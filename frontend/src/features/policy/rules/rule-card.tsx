@@ -87,7 +87,7 @@ function Marks({ rule }: { rule: AclRule }) {
       )}
       {rule.unresolved.length > 0 && (
         <Badge colour="orange" title={`Nothing is called ${rule.unresolved.join(", ")}`}>
-          <TriangleAlert aria-hidden /> Names nothing
+          <TriangleAlert aria-hidden /> Unknown name
         </Badge>
       )}
     </>

@@ -16,7 +16,7 @@ export const states = {
   on: "Enabled",
   off: "Disabled",
   timed: "With an end",
-  unresolved: "Names nothing",
+  unresolved: "Unknown names",
   jit: "Just in time",
 } as const;
 const DAY = 24 * 60 * 60 * 1000;

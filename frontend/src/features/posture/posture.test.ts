@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { blankPolicy, policyValues, draftOf } from "./policy-draft";
+import { isTemplate, type PosturePolicy } from "./queries";
+import { figuresOf, remedyOf, requirementsOf, titleOf } from "./requirements";
+import { spansOf } from "./history";
+
+const policy: PosturePolicy = {
+  id: "p",
+  org_id: "o",
+  name: "Laptops",
+  description: null,
+  scope: { tags: ["laptop"] },
+  allowed_os: ["linux", "macos"],
+  min_os_version: { linux: { ubuntu: "22.04", debian: "12" } },
+  require_disk_encryption: true,
+  require_firewall: false,
+  require_antivirus: false,
+  max_patch_age_days: 30,
+  screen_lock: { enabled: true, max_idle_min: 15 },
+  require_auto_update: false,
+  agent_version_min: null,
+  on_fail: "quarantine",
+  grace_period_min: 30,
+  enabled: true,
+};
+
+describe("what a policy asks", () => {
+  it("is told in phrases, and nothing that it does not ask", () => {
+    expect(requirementsOf(policy)).toEqual(["disk encryption", "patches of the last 30 days", "screen lock within 15 min", "only linux, macos", "linux ubuntu 22.04 / debian 12 or newer"]);
+  });
+
+  it("survives its form unchanged", () => {
+    expect(policyValues(draftOf(policy))).toMatchObject({
+      name: "Laptops",
+      scope: { tags: ["laptop"] },
+      allowed_os: ["linux", "macos"],
+      min_os_version: { linux: { ubuntu: "22.04", debian: "12" } },
+      max_patch_age_days: 30,
+      screen_lock: { enabled: true, max_idle_min: 15 },
+      agent_version_min: null,
+      grace_period_min: 30,
+    });
+  });
+
+  it("is nothing in a blank form", () => {
+    expect(policyValues(blankPolicy)).toMatchObject({ scope: {}, allowed_os: [], min_os_version: {}, max_patch_age_days: null, screen_lock: null });
+  });
+
+  it("is no template of ours unless the nil organisation owns it", () => {
+    expect(isTemplate(policy)).toBe(false);
+    expect(isTemplate({ org_id: "00000000-0000-0000-0000-000000000000" })).toBe(true);
+  });
+});
+
+describe("a violation", () => {
+  it("is told in words, whichever way its code is written", () => {
+    expect(titleOf("patch_age_exceeded (45 > 30 days)")).toBe(titleOf("patch_age_exceeded"));
+    expect(titleOf("something_new")).toBe("something new");
+  });
+
+  it("comes with what to do on this system", () => {
+    expect(remedyOf("firewall_required", "linux")).toContain("ufw");
+    expect(remedyOf("firewall_required", "darwin")).not.toContain("ufw");
+    expect(remedyOf("agent_version_too_old", "android")).toContain("ztna update");
+    expect(remedyOf("something_new", "linux")).toBeNull();
+  });
+
+  it("tells its figures where it has some", () => {
+    expect(figuresOf({ code: "patch_age_exceeded", found: 45, allowed: 30 })).toBe("found 45, required 30");
+    expect(figuresOf({ code: "firewall_required" })).toBeNull();
+  });
+});
+
+describe("a history", () => {
+  const from = Date.parse("2026-11-01T00:00:00Z");
+  const until = Date.parse("2026-11-11T00:00:00Z");
+  const point = (at: string, compliant: boolean) => ({ at: `2026-${at}T00:00:00Z`, compliant, violations: [] });
+
+  it("holds each state until the next, from the first report to the end", () => {
+    const spans = spansOf([point("11-06", false), point("11-03", true)], from, until);
+    expect(spans.map(({ start, end, compliant }) => [start, end, compliant])).toEqual([
+      [0.2, 0.5, true],
+      [0.5, 1, false],
+    ]);
+  });
+
+  it("begins with what was known before", () => {
+    expect(spansOf([point("10-01", true)], from, until)).toMatchObject([{ start: 0, end: 1, compliant: true }]);
+    expect(spansOf([], from, until)).toEqual([]);
+  });
+});
