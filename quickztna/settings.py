@@ -119,7 +119,11 @@ else:
         }
     }
     CHANNEL_LAYERS = {
-        "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 512}}
+        "default": {
+            "BACKEND": "apps.core.layers.LocalChannelLayer",
+            # A fleet hears for all agents of its organisation.
+            "CONFIG": {"capacity": 512, "channel_capacity": {"fleet*": 20_000}},
+        }
     }
 
 # Without Redis worker and beat run in the web process, and a queue in memory joins them.

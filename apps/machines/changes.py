@@ -88,21 +88,16 @@ def stored_version(org_id: uuid.UUID) -> int:
     return Organization.objects.for_org(org_id).values_list("netmap_version", flat=True).get()
 
 
-def machine_group(org_id: uuid.UUID, machine_id: uuid.UUID) -> str:
-    """Channel-layer group of one machine's socket."""
-    return org_group(org_id, f"machine.{machine_id}")
-
-
-def netmap_group(org_id: uuid.UUID) -> str:
-    """Channel-layer group of all agents of an organisation."""
-    return org_group(org_id, "netmap")
+def fleet_group(org_id: uuid.UUID) -> str:
+    """Channel-layer group of the processes that hold sockets of an organisation's agents."""
+    return org_group(org_id, "fleet")
 
 
 def nudge(machine: Machine, what: str, *, peer: Machine | None = None) -> None:
     """Ask a machine's agent, after commit, to look at something now."""
-    message = {"type": "agent.nudge", "what": what, "peer_machine_id": str(peer.pk) if peer else None}
-    group = machine_group(machine.org_id, machine.pk)
-    transaction.on_commit(lambda: _send(group, message))
+    body = {"what": what} | ({"peer_machine_id": str(peer.pk)} if peer else {})
+    message = {"type": "agent.nudge", "machine_id": str(machine.pk), "body": body}
+    transaction.on_commit(lambda: _send(fleet_group(machine.org_id), message))
 
 
 def _announce(org_id: uuid.UUID, version: int, changed: list[uuid.UUID], dead_keys: list[str]) -> None:
@@ -113,11 +108,11 @@ def _announce(org_id: uuid.UUID, version: int, changed: list[uuid.UUID], dead_ke
     except (RedisError, OSError):
         # The change is committed; caches lapse by themselves within minutes.
         logger.exception("caches not refreshed", extra={"org": str(org_id)})
-    _send(netmap_group(org_id), {"type": "netmap.changed", "version": version, "at": committed_at})
+    _send(fleet_group(org_id), {"type": "netmap.changed", "version": version, "at": committed_at})
 
 
 def _send(group: str, message: dict[str, object]) -> None:
     try:
         send_to_group(group, message)
     except (RedisError, OSError):
-        logger.exception("agents not told; their next heartbeat catches up", extra={"group": group})
+        logger.exception("agents not told; the next look catches up", extra={"group": group})

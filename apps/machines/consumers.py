@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any
 
+from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import path
@@ -26,8 +27,9 @@ from apps.core.clock import rfc3339
 from apps.core.errors import ApiError, Unauthorized
 from apps.core.ratelimit import Limit
 from apps.machines import errors, queries
-from apps.machines.changes import machine_group, netmap_group, stored_version
+from apps.machines.changes import stored_version
 from apps.machines.enforcement import FAILED, Awaited, acknowledgements
+from apps.machines.fleet import fleet_of
 from apps.machines.keys import verify
 from apps.machines.netmap import Changes, Snapshot, View, delta_for, full_map, resumed
 from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
@@ -58,16 +60,22 @@ FRAMES = Limit(600, 60)
 
 
 class AgentConsumer(AsyncWebsocketConsumer):
-    """One connected agent."""
+    """One connected agent. What the rest of the control plane says comes through its fleet."""
 
+    channel_layer_alias = "none"
     node: Node | None = None
     _key_hash = ""
+    _joined = False
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without the original's visit to a thread for each frame, which what reads the database makes."""
+        await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         headers = {name.lower(): value.decode("latin-1") for name, value in self.scope["headers"]}
         offered = control.SUBPROTOCOL in self.scope["subprotocols"]
         await self.accept(control.SUBPROTOCOL if offered else None)
-        self._session, self._challenge = uuid.uuid4().hex, secrets.token_urlsafe(32)
+        self.session, self._challenge = uuid.uuid4().hex, secrets.token_urlsafe(32)
         self._host = headers.get(b"host", "")
         self._began = self._last_frame = time.monotonic()
         self._view: View | None = None
@@ -77,7 +85,6 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._gather = FIRST_GATHER_SECONDS
         self._awaited = Awaited()
         self._map_lock = asyncio.Lock()
-        self._groups: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._start(self._watch())
         scheme, _, credential = headers.get(b"authorization", "").partition(" ")
@@ -91,18 +98,18 @@ class AgentConsumer(AsyncWebsocketConsumer):
                 challenge=self._challenge,
                 protocol=control.SUBPROTOCOL,
                 server_time=rfc3339(timezone.now()),
-                session_id=self._session,
+                session_id=self.session,
             )
 
     async def disconnect(self, code: int) -> None:
         for task in self._tasks:
             task.cancel()
-        for group in self._groups:
-            await self.channel_layer.group_discard(group, self.channel_name)
+        if self._joined:
+            await fleet_of(self.node.org_id).leave(self)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         self._last_frame = time.monotonic()
-        if ratelimit.local.wait(f"agent:{self._session}", FRAMES):
+        if ratelimit.local.wait(f"agent:{self.session}", FRAMES):
             await self.close(control.CLOSE_TOO_CHATTY)
             return
         if text_data is None or len(text_data) > control.MAX_UP_BYTES:
@@ -130,7 +137,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
             message = agent_auth(
                 challenge=self._challenge,
                 host=self._host,
-                session_id=self._session,
+                session_id=self.session,
                 machine_id=str(node.pk),
             )
             verify(node.identity_public_key, str(body.get("signature")), message)
@@ -139,7 +146,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self.node = await self._reload()
         if self.node is None:
             return
-        await self._join()
+        self._joined = True
+        await fleet_of(self.node.org_id).join(self)
         await self._say(FromServer.READY, status=self.node.status, heartbeat_s=HEARTBEAT_SECONDS)
         await self._send_map(held=body.get("netmap_version"))
 
@@ -198,31 +206,32 @@ class AgentConsumer(AsyncWebsocketConsumer):
 
     # What the rest of the control plane says
 
-    async def netmap_changed(self, event: dict[str, Any]) -> None:
-        """A group message: the organisation's map has a new version."""
-        if event["version"] > self._current:
-            self._awaited.changed(event["version"], event["at"])
+    def map_moved(self, version: int, at: float) -> None:
+        """See apps.machines.fleet.Member."""
+        if version > self._current:
+            self._awaited.changed(version, at)
             wait = self._sent_at + self._gather - time.monotonic()
-            self._start(self._follow(event["version"], max(0.0, wait)))
+            self._start(self._follow(version, max(0.0, wait)))
 
-    async def agent_nudge(self, event: dict[str, Any]) -> None:
-        """A group message: the agent should look at something now."""
-        body = {name: event[name] for name in ("what", "peer_machine_id") if event.get(name)}
+    def map_stands(self, since: int, version: int) -> None:
+        """See apps.machines.fleet.Member."""
+        if self._current == since:
+            self._current = version
+
+    async def nudge(self, body: dict[str, Any]) -> None:
+        """See apps.machines.fleet.Member."""
         await self._say(FromServer.NUDGE, **body)
 
-    async def agent_replaced(self, event: dict[str, Any]) -> None:
-        """A group message: the machine opened another socket."""
-        if event["session"] != self._session:
-            await self.close(control.CLOSE_REPLACED)
+    async def replaced(self) -> None:
+        """See apps.machines.fleet.Member."""
+        await self.close(control.CLOSE_REPLACED)
+
+    async def check(self, node: Node | ApiError) -> None:
+        """See apps.machines.fleet.Member."""
+        if await self._standing(node):
+            await self._renew_token(await self._snapshot(0), force=False)
 
     # The map
-
-    async def _join(self) -> None:
-        group = machine_group(self.node.org_id, self.node.pk)
-        await self.channel_layer.group_send(group, {"type": "agent.replaced", "session": self._session})
-        self._groups = [group, netmap_group(self.node.org_id)]
-        for name in self._groups:
-            await self.channel_layer.group_add(name, self.channel_name)
 
     async def _send_map(self, *, held: Any) -> None:
         """The whole map unless the agent holds its version; from here on deltas follow."""
@@ -312,12 +321,15 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _reload(self) -> Node | None:
         """The machine as it stands now; None after the socket was closed for it."""
         try:
-            node = await database_sync_to_async(find_node)(self._key_hash)
+            return await self._standing(await database_sync_to_async(find_node)(self._key_hash))
         except errors.InvalidNodeKey as error:
-            await self._refuse(error)
-            return None
-        if node.key_expires_at is not None and node.key_expires_at <= time.time():
-            await self._refuse(errors.KeyExpired())
+            return await self._standing(error)
+
+    async def _standing(self, node: Node | ApiError) -> Node | None:
+        if isinstance(node, Node) and node.key_expires_at is not None and node.key_expires_at <= time.time():
+            node = errors.KeyExpired()
+        if isinstance(node, ApiError):
+            await self._refuse(node)
             return None
         if self.node is not None:
             self.node = node
@@ -329,7 +341,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
             await database_sync_to_async(take_heartbeat)(node, report)
 
     async def _watch(self) -> None:
-        """Deadlines: the signature, silence, the relay token."""
+        """Deadlines: the signature, silence."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             now = time.monotonic()
@@ -339,8 +351,6 @@ class AgentConsumer(AsyncWebsocketConsumer):
             if now - self._last_frame > control.SILENCE_SECONDS:
                 await self.close(control.CLOSE_SILENT)
                 return
-            if self.node is not None and await self._reload():
-                await self._renew_token(await self._snapshot(0), force=False)
 
     # Frames
 

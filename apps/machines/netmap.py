@@ -83,6 +83,12 @@ class Changes:
         """Machines that another one must look at again."""
         return self.ids.union(*(reach.others(machine_id) for reach in self.reaches))
 
+    def concern(self, machine_id: str) -> bool:
+        """Whether a machine's map may differ; of a machine that changed everybody may have been told."""
+        return bool(self.ids) or any(
+            machine_id in reach.sources or machine_id in reach.destinations for reach in self.reaches
+        )
+
     def refilters(self, machine_id: str) -> bool:
         """Whether what a machine lets in may have changed."""
         return any(machine_id in reach.destinations for reach in self.reaches)
