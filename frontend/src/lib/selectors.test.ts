@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { endFault, kindOf, membersOf, portsFault, serviceOf, withNames } from "./selectors";
+import { endFault, kindOf, membersOf, portsFault, serviceOf, spelledOut, withNames } from "./selectors";
 
 const ID = "0f8c9a52-1b7e-4c1d-9d6a-5f0e8f0c2b11";
 
@@ -25,6 +25,11 @@ describe("ends of a rule", () => {
 
   it("shows machines by name and leaves what it does not know", () => {
     expect(withNames(`tag:web,${ID},web-2`, (id) => (id === ID ? "web-1" : undefined))).toBe("tag:web, web-1, web-2");
+  });
+
+  it("spells ids out inside a text too", () => {
+    expect(spelledOut(`JIT: * → ${ID}`, () => "web-1")).toBe("JIT: * → web-1");
+    expect(spelledOut(`JIT: * → ${ID}`, () => undefined)).toContain(ID);
   });
 
   it.each(["", " , ", "tag:", "tag:no good", Array.from({ length: 33 }, (_, i) => `m${i}`).join()])("refuses %j", (end) => {

@@ -4,6 +4,7 @@ export type EndKind = "all" | "tag" | "user" | "group" | "address" | "machine";
 const MOST_MEMBERS = 32;
 const PREFIXED: readonly EndKind[] = ["tag", "user", "group"];
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const ANY_UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 const ADDRESS = /^[0-9.]+(\/\d+)?$|:/;
 const TAG = /^[\w-]{1,50}$/;
 
@@ -31,6 +32,11 @@ export function withNames(end: string, nameOf: (id: string) => string | undefine
   return membersOf(end)
     .map((member) => nameOf(member) ?? member)
     .join(", ");
+}
+
+/** A text, such as the name of a rule that a grant made, with machines' names in place of their ids. */
+export function spelledOut(text: string, nameOf: (id: string) => string | undefined): string {
+  return text.replaceAll(ANY_UUID, (id) => nameOf(id) ?? id);
 }
 
 /** Why an end can't be meant, as far as that shows without asking; null if it may be fine. */

@@ -58,6 +58,7 @@ export function Dialog({ title, description, onClose, children, as = "dialog", d
   );
 }
 
+/** Buttons that stay in sight however long the dialog is. */
 export function DialogActions({ children }: { children: ReactNode }) {
-  return <div className="mt-6 flex flex-wrap justify-end gap-2">{children}</div>;
+  return <div className="sticky bottom-0 z-10 -mx-5 mt-2 -mb-5 flex flex-wrap justify-end gap-2 bg-surface px-5 pt-3 pb-5">{children}</div>;
 }

@@ -11,6 +11,7 @@ import { Timestamp } from "@/components/timestamp";
 import { Badge, type Colour } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Skeleton, SkeletonLines } from "@/components/ui/skeleton";
+import { spelledOut } from "@/lib/selectors";
 import { described, type Kind } from "./diff";
 import { FieldDiff } from "./field-diff";
 import { LabelDialog, RollbackDialog } from "./revision-dialogs";
@@ -82,7 +83,7 @@ function RevisionRow({ revision, who, names, present, onRollback }: RowProps) {
             {revision.revision}
           </span>
           <span className="min-w-0">
-            <span className="block font-medium break-words">{revision.summary}</span>
+            <span className="block font-medium break-words">{spelledOut(revision.summary, names.machine)}</span>
             <span className="block text-[0.82rem] text-muted">
               {who}, <Timestamp at={revision.at} />
             </span>
@@ -128,7 +129,7 @@ function Changes({ revision, names }: { revision: number; names: EndNames }) {
                 <h4 className="mb-1.5 flex flex-wrap items-center gap-2 text-[0.87rem]">
                   <Badge colour={colours[kind]}>{kind}</Badge>
                   <span className="text-muted">{noun}</span>
-                  <span className="font-medium break-words">{name}</span>
+                  <span className="font-medium break-words">{spelledOut(name, names.machine)}</span>
                 </h4>
                 {fields.length > 0 && <FieldDiff fields={fields} names={names} />}
               </section>

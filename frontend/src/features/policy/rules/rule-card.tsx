@@ -6,7 +6,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Switch } from "@/components/ui/switch";
 import { useNow } from "@/lib/now";
-import { serviceOf } from "@/lib/selectors";
+import { serviceOf, spelledOut } from "@/lib/selectors";
 import { localTime, utcTime } from "@/lib/time";
 import { ActionBadge } from "./action-badge";
 import { conditionsOf, type ConditionKind } from "./conditions";
@@ -41,7 +41,7 @@ export function RuleCard({ rule, names, actions, first, last }: Props) {
     >
       <span aria-hidden className={clsx("absolute inset-y-0 left-0 w-1.5", rule.enabled && !over ? (rule.action === "allow" ? "bg-blue" : "bg-red") : "bg-line-strong")} />
       <header className="flex flex-wrap items-center gap-x-2 gap-y-1.5">
-        <h3 className="min-w-0 font-semibold break-words">{rule.name}</h3>
+        <h3 className="min-w-0 font-semibold break-words">{spelledOut(rule.name, names.machine)}</h3>
         <ActionBadge action={rule.action} />
         <Marks rule={rule} />
         <span className="ml-auto flex items-center gap-1">

@@ -65,6 +65,8 @@ function ActionChoice({ value, onChange }: { value: Verdict; onChange: (action: 
   );
 }
 
+const dayNames = { mon: "Mon", tue: "Tue", wed: "Wed", thu: "Thu", fri: "Fri", sat: "Sat", sun: "Sun" };
+
 /** What a rule asks beyond ends and ports; folded away while there is nothing. */
 export function ConditionFields({ draft, onChange, errorAt, open }: FieldsProps & { open: boolean }) {
   return (
@@ -76,7 +78,7 @@ export function ConditionFields({ draft, onChange, errorAt, open }: FieldsProps 
           <TimezoneField value={draft.timezone} onChange={(timezone) => onChange({ timezone })} error={errorAt("timezone")} />
         </div>
       </div>
-      <Checks label="Days" options={Object.fromEntries(days.map((day) => [day, day]))} chosen={draft.days} onChange={(chosen) => onChange({ days: days.filter((day) => chosen.includes(day)) })} />
+      <Checks label="Days" options={dayNames} chosen={draft.days} onChange={(chosen) => onChange({ days: days.filter((day) => chosen.includes(day)) })} />
       <Checks label="System of the source" options={systems} chosen={draft.systems} onChange={(chosen) => onChange({ systems: chosen })} />
       <TextField label="Country of the source" placeholder="DE, IN" maxLength={1000} value={draft.countries} onChange={(event) => onChange({ countries: event.target.value })} error={errorAt("source_country")} hint="Two-letter codes. An unknown country does not match." />
       <div className="divide-y divide-line">
@@ -144,7 +146,7 @@ function Checks({ label, options, chosen, onChange }: ChecksProps) {
         {Object.entries(options).map(([value, text]) => (
           <label
             key={value}
-            className="cursor-pointer rounded-lg border border-line-strong px-2.5 py-1 text-[0.83rem] capitalize has-checked:border-accent has-checked:bg-accent-soft has-checked:text-accent has-focus-visible:outline-2 has-focus-visible:outline-offset-2 has-focus-visible:outline-accent"
+            className="cursor-pointer rounded-lg border border-line-strong px-2.5 py-1 text-[0.83rem] has-checked:border-accent has-checked:bg-accent-soft has-checked:text-accent has-focus-visible:outline-2 has-focus-visible:outline-offset-2 has-focus-visible:outline-accent"
           >
             <input
               type="checkbox"

@@ -9,13 +9,12 @@ import type { NamedMachine } from "@/api/named";
 import { addRow, removeRow } from "@/api/rows";
 import type { AclRule, GroupMember, SegmentationGroup } from "@/api/tables";
 import { GroupDot } from "@/components/end-chips";
-import { Timestamp } from "@/components/timestamp";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Menu, MenuLabel } from "@/components/ui/menu";
 import { SkeletonLines } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
-import { plural } from "@/lib/time";
+import { localDate, plural, utcTime } from "@/lib/time";
 import { BulkAddDialog } from "./bulk-add-dialog";
 import { DeleteGroup } from "./delete-group";
 import { GroupDialog } from "./group-dialog";
@@ -133,7 +132,9 @@ function Members({ group, members, machines }: { group: SegmentationGroup; membe
                 <span className="ml-2 hidden font-mono text-[0.78rem] text-muted sm:inline">{machine?.tailnet_ip}</span>
               </td>
               <td className="py-1.5 pl-3 text-muted">
-                <Timestamp at={member.added_at} />
+                <time dateTime={member.added_at} title={utcTime(member.added_at)} className="whitespace-nowrap">
+                  {localDate(member.added_at)}
+                </time>
               </td>
               {isAdmin && (
                 <td className="pl-2 text-right">
