@@ -33,6 +33,17 @@ PAGES = {
     "machines-pending": "/machines?tab=pending",
     "machines-routers": "/machines?role=router",
     "dns": "/dns",
+    "acls": "/acls",
+    "acls-json": "/acls?tab=json",
+    "acls-no-match": "/acls?q=nothing-is-called-so",
+    "policy-tests": "/acls/tests",
+    "segmentation": "/segmentation",
+    "jit": "/jit?tab=inbox",
+    "posture": "/posture",
+    "posture-policies": "/posture-policies",
+    "policy-versions": "/policy-versions",
+    "policy-versions-single": "/policy-versions?tab=single",
+    "access-reviews": "/access-reviews",
     "users": "/users",
     "auth-keys": "/settings/auth-keys",
     "api-keys": "/api-keys",
@@ -50,6 +61,12 @@ DIALOGS = {
     "invite": ("/users", "Invite User"),
     "add-nameserver": ("/dns", "Add nameserver"),
     "add-record": ("/dns", "Add record"),
+    "add-rule": ("/acls", "Add Rule"),
+    "create-group": ("/segmentation", "Create Group"),
+    "request-access": ("/jit", "Request access"),
+    "create-posture-policy": ("/posture-policies", "Create Policy"),
+    "add-policy-test": ("/acls/tests", "Add test"),
+    "new-review": ("/access-reviews", "New review"),
 }
 REFUSED = (
     '{"success":false,"data":null,"error":{"code":"SERVICE_UNAVAILABLE","message":"The database is down."}}'
@@ -167,7 +184,7 @@ def shoot_failures(camera: Camera) -> None:
     camera.page.route("**/api/db/**", refuse)
     camera.page.route("**/api/governance", refuse)
     camera.page.route("**/api/dns-management", refuse)
-    for name in ("dashboard", "machines", "audit-log", "dns"):
+    for name in ("dashboard", "machines", "audit-log", "dns", "acls", "jit"):
         camera.page.goto(camera.base + PAGES[name])
         camera.page.get_by_role("button", name="Retry").first.wait_for(timeout=15_000)
         camera.shoot(f"{name}-error")

@@ -74,7 +74,7 @@ export function GrantCard({ grant, names }: { grant: AccessGrant; names: EndName
 
 function Outcome({ grant, own, active }: { grant: AccessGrant; own: boolean; active: boolean }) {
   const by = grant.approver_email ? ` by ${grant.approver_email}` : "";
-  if (grant.status === "pending") return own ? "Waits for an administrator other than you." : "Waits for your decision.";
+  if (grant.status === "pending") return own ? "Waits for an administrator other than you." : "Waits for an administrator.";
   if (grant.status === "denied") return `Denied${by}${grant.denial_reason ? `: ${grant.denial_reason}` : "."}`;
   if (active && grant.expires_at) {
     return (

@@ -23,13 +23,9 @@ export function TestPanel() {
   return (
     <Card title="Test access" subtitle="Asked of the policy in force." className="mb-5">
       <div className="grid grid-cols-2 items-start gap-3 md:grid-cols-[minmax(0,1fr)_auto_minmax(0,1fr)_6rem_7rem_12rem]">
-        <div className="col-span-2 md:col-span-1">
-          <MachineSelect label="From" machines={machines} value={asked.from} onChange={(from) => change({ from })} />
-        </div>
+        <MachineSelect label="From" machines={machines} value={asked.from} onChange={(from) => change({ from })} />
         <ArrowRight className="mt-8.5 hidden size-4 text-muted md:block" aria-hidden />
-        <div className="col-span-2 md:col-span-1">
-          <MachineSelect label="To" machines={machines} value={asked.to} onChange={(to) => change({ to })} />
-        </div>
+        <MachineSelect label="To" machines={machines} value={asked.to} onChange={(to) => change({ to })} />
         <SelectField label="Protocol" value={asked.protocol} onChange={(event) => change({ protocol: event.target.value as Question["protocol"] })}>
           <option value="tcp">tcp</option>
           <option value="udp">udp</option>

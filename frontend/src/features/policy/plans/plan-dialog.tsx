@@ -11,10 +11,12 @@ import { Dialog, DialogActions } from "@/components/ui/dialog";
 import { SelectField, TextField } from "@/components/ui/field";
 import { SkeletonLines } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
-import { Trial } from "./trial";
+import { previewFailed } from "./direct";
 import { PlanReport } from "./plan-report";
 import { actOnPolicy, planChanges, useRefreshPolicy, type Applied, type Changes } from "./queries";
 import { locksOut, type PlanAnswer } from "./report";
+import { Trial } from "./trial";
+import { WithoutPreview } from "./without-preview";
 
 interface Props {
   title: string;
@@ -142,7 +144,8 @@ export function PlannedChange({ title, changes, done, onClose }: PlannedProps) {
   if (plan.data) return <PlanDialog title={title} plan={plan.data} done={done} onBack={onClose} onApplied={onClose} />;
   return (
     <Dialog wide title={title} onClose={onClose}>
-      {plan.error ? <ErrorState error={plan.error} onRetry={() => plan.mutate()} /> : <SkeletonLines count={5} />}
+      {plan.error === null && <SkeletonLines count={5} />}
+      {plan.error !== null && (previewFailed(plan.error) ? <WithoutPreview changes={changes} done={done} onDone={onClose} /> : <ErrorState error={plan.error} onRetry={() => plan.mutate()} />)}
     </Dialog>
   );
 }

@@ -8,8 +8,10 @@ import type { EndNames } from "@/components/end-chips";
 import { Button } from "@/components/ui/button";
 import { Dialog, DialogActions } from "@/components/ui/dialog";
 import { useNow } from "@/lib/now";
+import { previewFailed } from "../plans/direct";
 import { PlanDialog } from "../plans/plan-dialog";
-import { planChanges } from "../plans/queries";
+import { planChanges, type Changes } from "../plans/queries";
+import { WithoutPreview } from "../plans/without-preview";
 import { blankRule, changedValues, draftOf, faultsOf, valuesOf, type RuleDraft } from "./rule-draft";
 import { ConditionFields, MainFields, ValidityFields } from "./rule-fields";
 
@@ -30,14 +32,11 @@ export function RuleDrawer({ rule, gone, names, onClose }: Props) {
   const [seen, setSeen] = useState(rule);
   const [draft, setDraft] = useState<RuleDraft>(() => (rule ? draftOf(rule, names.machine) : blankRule));
   const [tried, setTried] = useState(false);
-  const plan = useMutation({
-    mutationFn: () => {
-      const change = seen
-        ? { update: [{ id: seen.id, revision: seen.revision, ...changedValues(draftOf(seen, names.machine), draft) }] }
-        : { create: [valuesOf(draft)] };
-      return planChanges(org.id, { acl_rules: change });
-    },
-  });
+  const changes: Changes = {
+    acl_rules: seen ? { update: [{ id: seen.id, revision: seen.revision, ...changedValues(draftOf(seen, names.machine), draft) }] } : { create: [valuesOf(draft)] },
+  };
+  const plan = useMutation({ mutationFn: () => planChanges(org.id, changes) });
+  const done = seen ? "Rule updated" : "Rule added";
   const faults = faultsOf(draft, useNow());
   const refused = plan.error instanceof ApiError ? plan.error : null;
   const errorAt = (column: string) => (tried ? (faults[column] ?? (refused?.field === column ? refused.message : null)) : null);
@@ -73,7 +72,8 @@ export function RuleDrawer({ rule, gone, names, onClose }: Props) {
         <MainFields {...fields} />
         <ConditionFields {...fields} open={seen !== null && hasConditions(draft)} />
         <ValidityFields {...fields} open={seen !== null && Boolean(draft.startsAt || draft.expiresAt || draft.description)} />
-        <FormFailure text={plan.error && !(refused?.field && SHOWN_AT_FIELDS.includes(refused.field)) ? messageOf(plan.error) : null} />
+        {previewFailed(plan.error) && <WithoutPreview changes={changes} done={done} onDone={onClose} />}
+        <FormFailure text={plan.error && !previewFailed(plan.error) && !(refused?.field && SHOWN_AT_FIELDS.includes(refused.field)) ? messageOf(plan.error) : null} />
         <DialogActions>
           <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" tone="primary" busy={plan.isPending} disabled={plan.isPending || gone || unchanged}>
@@ -82,7 +82,7 @@ export function RuleDrawer({ rule, gone, names, onClose }: Props) {
         </DialogActions>
       </form>
       {plan.data && (
-        <PlanDialog title={seen ? `Change ${seen.name}` : `Add ${draft.name.trim()}`} plan={plan.data} done={seen ? "Rule updated" : "Rule added"} onBack={plan.reset} onApplied={onClose} />
+        <PlanDialog title={seen ? `Change ${seen.name}` : `Add ${draft.name.trim()}`} plan={plan.data} done={done} onBack={plan.reset} onApplied={onClose} />
       )}
     </Dialog>
   );

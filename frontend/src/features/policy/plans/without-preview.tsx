@@ -1,0 +1,37 @@
+import { useMutation } from "@tanstack/react-query";
+import { useCurrentOrg } from "@/api/current-org";
+import { messageOf } from "@/api/error";
+import { FormFailure } from "@/components/confirm";
+import { Button } from "@/components/ui/button";
+import { toast } from "@/components/ui/toast";
+import { saveDirectly } from "./direct";
+import { useRefreshPolicy, type Changes } from "./queries";
+
+interface Props {
+  changes: Changes;
+  done: string;
+  onDone: () => void;
+}
+
+/** The way on when a preview can't be had. */
+export function WithoutPreview({ changes, done, onDone }: Props) {
+  const { org } = useCurrentOrg();
+  const refresh = useRefreshPolicy(org.id);
+  const save = useMutation({
+    mutationFn: () => saveDirectly(org.id, changes),
+    onSuccess: async () => {
+      await refresh();
+      toast.done(done);
+      onDone();
+    },
+  });
+  return (
+    <div role="alert" className="grid gap-2 rounded-xl bg-yellow-soft px-3.5 py-3 text-yellow">
+      <p>What this change does could not be worked out. It is still checked and tested as it is saved.</p>
+      <Button size="sm" className="justify-self-start" busy={save.isPending} onClick={() => save.mutate()}>
+        Save without a preview
+      </Button>
+      <FormFailure text={save.error ? messageOf(save.error) : null} />
+    </div>
+  );
+}
