@@ -381,6 +381,9 @@ class AgentConsumer(AsyncWebsocketConsumer):
         """After a failure of ours the agent connects again and gets the whole map."""
         try:
             await work
+        except OSError:  # it hung up while we spoke
+            with contextlib.suppress(OSError):
+                await self.close()
         except Exception:
             logger.exception("agent socket failed")
             await self.close(CLOSE_FAILURE)

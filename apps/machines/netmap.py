@@ -62,14 +62,13 @@ class Snapshot:
 
     def shows(self, viewer: MapNode, node: MapNode, now: float) -> bool:
         """Whether `viewer` is told of `node`: both are in the network, and rights lead one way or both."""
-        if viewer is node or not (viewer.connects(now) and node.connects(now)):
-            return False
-        return self.rights.visible(viewer.self_node.machine_id, node.self_node.machine_id, now)
+        return self.judge(viewer, node, now)[0]
 
-    def chain_name(self, source: str, destination: str) -> str | None:
-        """The chain that judges what source sends to destination."""
-        found = self.rights.inbound(source, destination)
-        return found[0] if found else None
+    def judge(self, viewer: MapNode, node: MapNode, now: float) -> tuple[bool, str | None]:
+        """The same, and the name of the chain for what `node` sends to `viewer`."""
+        if viewer is node or not (viewer.connects(now) and node.connects(now)):
+            return False, None
+        return self.rights.judge(viewer.self_node.machine_id, node.self_node.machine_id, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +178,10 @@ def full_map(snapshot: Snapshot, machine_id: str, now: float) -> tuple[Netmap, V
     inbound: dict[str, str | None] = {}
     peers: dict[str, Peer] = {}
     for key, node in snapshot.nodes.items():
-        if snapshot.shows(viewer, node, now):
-            inbound[key] = snapshot.chain_name(key, machine_id)
-            peers[key] = replace(node.peer, inbound=inbound[key])
+        shown, name = snapshot.judge(viewer, node, now)
+        if shown:
+            inbound[key] = name
+            peers[key] = replace(node.peer, inbound=name)
     view = View(inbound, _packet_filter(snapshot, viewer, inbound))
     netmap = Netmap(
         version=snapshot.version,
@@ -206,11 +206,11 @@ def delta_for(
     upsert, moved, remove = [], {}, set()
     for key in candidates:
         node = snapshot.nodes.get(key)
-        if node is None or not snapshot.shows(viewer, node, now):
+        shown, name = snapshot.judge(viewer, node, now) if node else (False, None)
+        if node is None or not shown:
             if inbound.pop(key, _UNKNOWN) is not _UNKNOWN:
                 remove.add(key)
             continue
-        name = snapshot.chain_name(key, machine_id)
         if key in changes.ids or key not in held.inbound:
             upsert.append(replace(node.peer, inbound=name))
         elif held.inbound[key] != name:

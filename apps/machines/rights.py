@@ -36,8 +36,10 @@ class Rights(Protocol):
         At one destination sources whose chains have the same name have the same chain.
         """
 
-    def visible(self, viewer: str, peer: str, now: float) -> bool:
-        """Whether either may ever send something to the other from this Unix time on."""
+    def judge(self, viewer: str, peer: str, now: float) -> tuple[bool, str | None]:
+        """Whether either may ever send something to the other from this Unix time on, and the name of the
+        chain for what the peer sends.
+        """
 
 
 class RightsFeed(Protocol):
@@ -64,9 +66,9 @@ class Everything:
         more = (FilterRule("accept", destinations=carried),) if carried else ()
         return EVERYTHING_CHAIN, (FilterRule("accept"), *more)
 
-    def visible(self, viewer: str, peer: str, now: float) -> bool:
+    def judge(self, viewer: str, peer: str, now: float) -> tuple[bool, str | None]:
         """Always."""
-        return True
+        return True, EVERYTHING_CHAIN
 
 
 class EverythingFeed:

@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from apps.policy.engine import Policy, attributes_hold
 from apps.policy.facts import MachineFacts
@@ -22,38 +22,62 @@ from wire.filter import FilterRule
 Chain = tuple[FilterRule, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a machine brings along as a source. rules: slots whose lasting conditions hold, by whether
+    the destination speaks post-quantum; drops: lines that attribute policies put before all others.
+    """
+
+    rules: tuple[int, int]
+    drops: Chain
+    restricted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a machine brings along as a destination: slots of the rules on itself and on what is behind it."""
+
+    own: int
+    behind: int
+    facts: MachineFacts
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A chain and its name. until: when its last permission ends, as Unix time; -inf without any."""
+
+    name: str
+    lines: Chain
+    until: float
+
+
 class Filters:
     """The chains of one policy, made when they are asked for and shared by pairs with equal rights."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._effective_of: dict[tuple[str, bool], int] = {}
         rules = enumerate(policy.slots)
         self._conditional = sum(1 << slot for slot, rule in rules if rule and any(rule.conditions.lasting))
-        self._chains: dict[tuple[object, ...], tuple[str, Chain]] = {}
+        # Pairs are asked for by the million, so each end is looked at once; None: shut out.
+        self._origins: dict[str, _Origin | None] = {}
+        self._targets: dict[str, _Target | None] = {}
+        self._chains: dict[tuple[object, ...], _Judged] = {}
 
-    def inbound(self, source_id: str, destination_id: str) -> tuple[str, Chain] | None:
+    def inbound(self, source: str, destination: str) -> tuple[str, Chain] | None:
         """(name, lines) of what a machine may send to another one; None for nothing at all, ever."""
-        machines = self.policy.world.machines
-        source, destination = machines[source_id], machines[destination_id]
-        if source_id == destination_id or self.policy.world.lockdown or self._barred(source, destination):
-            return None
-        rules = self._effective(source, destination)
-        own = rules & self.policy.to_rules[destination_id]
-        behind = rules & self.policy.behind_rules.get(destination_id, 0)
-        drops = self._drops(source)
-        if drops is None:
-            return None
-        key = (own, behind, destination.carries, drops)
-        known = self._chains.get(key)
-        if known is None:
-            lines = (*drops, *self._lines(own, behind, destination))
-            known = self._chains[key] = _name(self.policy.listed(own | behind), drops), lines
-        return known if any(line.action == "accept" for line in known[1]) else None
+        found = self._judged(source, destination)
+        return (found.name, found.lines) if found and found.until > -math.inf else None
 
-    def visible(self, viewer: str, peer: str, now: float) -> bool:
-        """Whether one of two machines may, now or at some later time, send something to the other."""
-        return self._ever(viewer, peer, now) or self._ever(peer, viewer, now)
+    def judge(self, viewer: str, peer: str, now: float) -> tuple[bool, str | None]:
+        """Whether one of two machines may, now or at some later time, send something to the other; and the
+        name of the chain for what the peer sends.
+        """
+        found = self._judged(peer, viewer)
+        name = found.name if found and found.until > -math.inf else None
+        if found and found.until > now:
+            return True, name
+        outward = self._judged(viewer, peer)
+        return outward is not None and outward.until > now, name
 
     def filter_of(self, destination_id: str) -> tuple[dict[str, Chain], dict[str, str]]:
         """All chains of one machine by name, and the chain's name for each peer that has one."""
@@ -64,30 +88,52 @@ class Filters:
                 inbound[source_id], chains[found[0]] = found[0], found[1]
         return chains, inbound
 
-    def _ever(self, source_id: str, destination_id: str, now: float) -> bool:
-        found = self.inbound(source_id, destination_id)
-        return found is not None and any(
-            line.action == "accept" and (line.not_after is None or now < line.not_after) for line in found[1]
-        )
+    def _judged(self, source_id: str, destination_id: str) -> _Judged | None:
+        try:
+            origin, target = self._origins[source_id], self._targets[destination_id]
+        except KeyError:
+            origin = self._origins[source_id] = self._origin(source_id)
+            target = self._targets[destination_id] = self._target(destination_id)
+        if origin is None or target is None or source_id == destination_id:
+            return None
+        facts = target.facts
+        if origin.restricted and facts.tags:
+            return None
+        rules = origin.rules[facts.pqc]
+        own, behind = rules & target.own, rules & target.behind
+        key = own, behind, facts.carries, origin.drops
+        known = self._chains.get(key)
+        if known is None:
+            lines = (*origin.drops, *self._lines(own, behind, facts))
+            ends = [line.not_after or math.inf for line in lines if line.action == "accept"]
+            name = _name(self.policy.listed(own | behind), origin.drops)
+            known = self._chains[key] = _Judged(name, lines, max(ends, default=-math.inf))
+        return known
 
-    def _barred(self, source: MachineFacts, destination: MachineFacts) -> bool:
-        if not (source.admitted and destination.admitted):
-            return True
-        if source.threat_blocked or destination.threat_blocked:
-            return True
-        return source.posture_restricted and bool(destination.tags)
+    def _origin(self, source_id: str) -> _Origin | None:
+        source = self.policy.world.machines[source_id]
+        if self.policy.world.lockdown or not source.admitted or source.threat_blocked:
+            return None
+        drops = self._drops(source)
+        if drops is None:
+            return None
+        rules = self._effective(source, pqc=False), self._effective(source, pqc=True)
+        return _Origin(rules, drops, source.posture_restricted)
 
-    def _effective(self, source: MachineFacts, destination: MachineFacts) -> int:
+    def _target(self, destination_id: str) -> _Target | None:
+        facts = self.policy.world.machines[destination_id]
+        if not facts.admitted or facts.threat_blocked:
+            return None
+        behind = self.policy.behind_rules.get(destination_id, 0)
+        return _Target(self.policy.to_rules[destination_id], behind, facts)
+
+    def _effective(self, source: MachineFacts, *, pqc: bool) -> int:
         """Slots of the rules whose lasting conditions hold; PQC asks both ends, all else the source."""
-        key = source.id, destination.pqc
-        bits = self._effective_of.get(key)
-        if bits is None:
-            bits = self.policy.from_rules[source.id]
-            for slot in slots_of(bits & self._conditional):
-                rule = self.policy.slots[slot]
-                if rule is not None and not attributes_hold(rule, source, destination):
-                    bits &= ~(1 << slot)
-            self._effective_of[key] = bits
+        bits = self.policy.from_rules[source.id]
+        for slot in slots_of(bits & self._conditional):
+            rule = self.policy.slots[slot]
+            if rule is not None and not attributes_hold(rule, source, replace(source, pqc=pqc)):
+                bits &= ~(1 << slot)
         return bits
 
     def _drops(self, source: MachineFacts) -> Chain | None:
