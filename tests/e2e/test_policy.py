@@ -252,3 +252,27 @@ def test_two_administrators_at_one_rule_do_not_overwrite_each_other(console, net
     drawer.get_by_role("button", name="Save", exact=True).click()
     drawer.get_by_role("button", name="Save without a preview").click()
     expect(card(console, "Rule", "contested").get_by_text("tcp 8081")).to_be_visible()
+
+
+def test_an_attribute_policy_takes_away_what_a_rule_allows(console, network):
+    console.goto(f"{network.plane.url}/abac")
+    console.get_by_role("button", name="Add policy").first.click()
+    drawer = console.get_by_role("dialog")
+    drawer.get_by_label("Name", exact=True).fill("auditors only")
+    drawer.get_by_role("button", name="Add", exact=True).click()
+    expect(drawer.get_by_role("alert")).to_have_text("Ask at least one attribute.")
+    drawer.get_by_text("Auditors").click()
+    drawer.get_by_role("button", name="Add", exact=True).click()
+    policy = card(console, "Policy", "auditors only")
+    expect(policy.get_by_text("owned by auditor")).to_be_visible()
+
+    console.goto(f"{network.plane.url}/acls")
+    console.get_by_label("From", exact=True).select_option(network.machines["laptop"])
+    console.get_by_label("To", exact=True).select_option(network.machines["web"])
+    console.get_by_label("Port", exact=True).fill("443")
+    expect(console.get_by_text("Denied: laptop → web")).to_be_visible()
+    expect(console.get_by_text("An attribute policy forbids it")).to_be_visible()
+    console.goto(f"{network.plane.url}/abac")
+    policy.get_by_role("button", name="Delete auditors only").click()
+    console.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(policy).to_have_count(0)

@@ -92,12 +92,28 @@ export type AclRule = Row<
   }
 >;
 
+/** Attributes of a source; what is absent is not asked. */
+export interface Attributes {
+  time_hour?: string | null;
+  day_of_week?: string | null;
+  timezone?: string | null;
+  country?: string[] | null;
+  os?: string[] | null;
+  tags?: string[] | null;
+  roles?: Role[] | null;
+  posture?: boolean | "compliant" | "non_compliant" | null;
+  network?: string[] | null;
+}
+
+export type AbacPolicy = Row<Rows["AbacPoliciesRow"], { created_by: string | null; effect: "deny" | "require"; conditions: Attributes }>;
+
 export type SegmentationGroup = Row<Rows["SegmentationGroupsRow"], { created_by: string | null; description: string | null }>;
 export type GroupMember = Row<Rows["SegmentationGroupMembersRow"], object>;
 
 export interface Tables {
   machines: Machine;
   acl_rules: AclRule;
+  abac_policies: AbacPolicy;
   segmentation_groups: SegmentationGroup;
   segmentation_group_members: GroupMember;
   auth_keys: AuthKey;

@@ -1,4 +1,4 @@
-import { Building2, ClipboardCheck, FlaskConical, Globe, Group, HeartPulse, History, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, ShieldPlus, SquareTerminal, Users, type LucideIcon } from "lucide-react";
+import { Building2, ClipboardCheck, FlaskConical, Globe, Group, HeartPulse, History, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, ShieldPlus, SlidersHorizontal, SquareTerminal, Users, type LucideIcon } from "lucide-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { Role } from "@/api/tables";
 
@@ -31,6 +31,7 @@ const sections: readonly Section[] = [
     title: "Policy",
     places: [
       { to: "/acls", label: "Access rules", icon: ShieldCheck, words: "acl policy allow deny firewall who reaches test plan json" },
+      { to: "/abac", label: "Attribute policies", icon: SlidersHorizontal, words: "abac conditions country time os role" },
       { to: "/acls/tests", label: "Policy tests", icon: FlaskConical, words: "assertions acl must hold run" },
       { to: "/segmentation", label: "Segmentation", icon: Group, words: "groups machines members" },
       { to: "/jit", label: "Just-in-time access", icon: Hourglass, words: "request approve grant temporary governance inbox" },

@@ -27,7 +27,7 @@ export function GrantCard({ grant, names }: { grant: AccessGrant; names: EndName
   return (
     <article aria-label={`Request of ${grant.requester_email ?? "a former member"}`} className="min-w-0 rounded-2xl border border-line bg-surface p-4 shadow-card">
       <header className="flex flex-wrap items-center gap-x-2.5 gap-y-1">
-        <h3 className="min-w-0 font-semibold break-words">{own ? "You" : (grant.requester_email ?? "A former member")}</h3>
+        <h2 className="min-w-0 font-semibold break-words">{own ? "You" : (grant.requester_email ?? "A former member")}</h2>
         <Badge colour={colours[state]}>{state}</Badge>
         <span className="text-[0.83rem] text-muted">
           {hoursText(grant.requested_duration_hours)}, asked <Timestamp at={grant.requested_at} />

@@ -53,7 +53,9 @@ export function ConfigurationCard({ stats }: { stats: DashboardStats }) {
       <Facts>
         {stats.aclRuleCount !== undefined && (
           <Fact name="ACL Rules">
-            <span className="tabular-nums">{stats.aclRuleCount}</span>
+            <Link to="/acls" className="rounded tabular-nums hover:text-accent hover:underline">
+              {stats.aclRuleCount}
+            </Link>
           </Fact>
         )}
         <Fact name="Members">

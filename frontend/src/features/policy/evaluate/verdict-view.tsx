@@ -19,7 +19,7 @@ const conditionNames: Record<string, string> = {
 
 /** The verdict on a flow with what led to it: the rule, each of its conditions, or the rule that came nearest. */
 export function VerdictView({ evaluation, asked }: { evaluation: Evaluation; asked: Question }) {
-  const { allowed, source, destination, matched_rule: matched, closest_rule: closest, evaluated_conditions: conditions, message } = evaluation;
+  const { allowed, source, destination, matched_rule: matched, closest_rule: closest, evaluated_conditions: conditions } = evaluation;
   const Icon = allowed ? ShieldCheck : ShieldBan;
   const open = evaluation.ports.filter((part) => part.allowed);
   const partly = !allowed && asked.port === undefined && open.length > 0;
@@ -32,20 +32,7 @@ export function VerdictView({ evaluation, asked }: { evaluation: Evaluation; ask
             {allowed ? "Allowed" : partly ? "Not on every port" : "Denied"}: {source.name} → {destination.name}
           </p>
           <p className="text-[0.85rem]">
-            {matched ? (
-              <>
-                by rule <b className="font-semibold">{matched.name}</b> (priority {matched.priority})
-              </>
-            ) : (
-              <>
-                {message}
-                {closest && (
-                  <>
-                    . Nearest: <b className="font-semibold">{closest.name}</b>
-                  </>
-                )}
-              </>
-            )}
+            <Reason evaluation={evaluation} />
           </p>
           {partly && <p className="text-[0.85rem]">Open: <span className="font-mono text-[0.8rem]">{portsText(open)}</span></p>}
         </div>
@@ -64,5 +51,28 @@ export function VerdictView({ evaluation, asked }: { evaluation: Evaluation; ask
         </ul>
       )}
     </div>
+  );
+}
+
+/** What decided: a rule, something that overrules it, or nothing, and then the rule that came nearest. */
+function Reason({ evaluation: { matched_rule: matched, closest_rule: closest, reason, message } }: { evaluation: Evaluation }) {
+  if (matched && reason === "rule") {
+    return (
+      <>
+        by rule <b className="font-semibold">{matched.name}</b> (priority {matched.priority})
+      </>
+    );
+  }
+  const named = matched ?? closest;
+  return (
+    <>
+      {message}
+      {named && (
+        <>
+          . {matched ? "The rule that would allow it: " : "Nearest: "}
+          <b className="font-semibold">{named.name}</b>
+        </>
+      )}
+    </>
   );
 }

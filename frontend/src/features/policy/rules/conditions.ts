@@ -3,6 +3,8 @@ import type { AclRule } from "@/api/tables";
 export const days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
 export type Day = (typeof days)[number];
 
+export const dayNames = { mon: "Mon", tue: "Tue", wed: "Wed", thu: "Thu", fri: "Fri", sat: "Sat", sun: "Sun" } as const;
+
 export const systems = { linux: "Linux", darwin: "macOS", windows: "Windows" } as const;
 
 /** The days of `mon-fri` or `fri-mon,wed`, in the order of the week; what is no day is left out. */

@@ -5,7 +5,8 @@ import type { Protocol, Verdict } from "@/api/tables";
 import { EndField } from "@/components/end-field";
 import { SelectField, TextField } from "@/components/ui/field";
 import { SwitchRow } from "@/components/ui/switch";
-import { days, systems } from "./conditions";
+import { Checks, TimezoneField } from "../condition-fields";
+import { dayNames, days, systems } from "./conditions";
 import type { RuleDraft } from "./rule-draft";
 
 export interface FieldsProps {
@@ -65,8 +66,6 @@ function ActionChoice({ value, onChange }: { value: Verdict; onChange: (action: 
   );
 }
 
-const dayNames = { mon: "Mon", tue: "Tue", wed: "Wed", thu: "Thu", fri: "Fri", sat: "Sat", sun: "Sun" };
-
 /** What a rule asks beyond ends and ports; folded away while there is nothing. */
 export function ConditionFields({ draft, onChange, errorAt, open }: FieldsProps & { open: boolean }) {
   return (
@@ -111,53 +110,5 @@ function Fold({ title, open, children }: { title: string; open: boolean; childre
       </summary>
       <div className="grid gap-4 px-3.5 pt-1 pb-4">{children}</div>
     </details>
-  );
-}
-
-function TimezoneField({ value, onChange, error }: { value: string; onChange: (value: string) => void; error: string | null }) {
-  const listId = useId();
-  return (
-    <>
-      <TextField label="Time zone" list={listId} value={value} onChange={(event) => onChange(event.target.value)} error={error} autoComplete="off" />
-      <datalist id={listId}>
-        {["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => (
-          <option key={zone} value={zone} />
-        ))}
-      </datalist>
-    </>
-  );
-}
-
-interface ChecksProps {
-  label: string;
-  options: Readonly<Record<string, string>>;
-  chosen: readonly string[];
-  onChange: (chosen: string[]) => void;
-}
-
-/** None chosen asks nothing. */
-function Checks({ label, options, chosen, onChange }: ChecksProps) {
-  return (
-    <fieldset>
-      <legend className="mb-1.5 text-[0.83rem] font-medium">
-        {label} {chosen.length === 0 && <span className="font-normal text-muted">any</span>}
-      </legend>
-      <div className="flex flex-wrap gap-1.5">
-        {Object.entries(options).map(([value, text]) => (
-          <label
-            key={value}
-            className="cursor-pointer rounded-lg border border-line-strong px-2.5 py-1 text-[0.83rem] has-checked:border-accent has-checked:bg-accent-soft has-checked:text-accent has-focus-visible:outline-2 has-focus-visible:outline-offset-2 has-focus-visible:outline-accent"
-          >
-            <input
-              type="checkbox"
-              className="sr-only"
-              checked={chosen.includes(value)}
-              onChange={(event) => onChange(event.target.checked ? [...chosen, value] : chosen.filter((other) => other !== value))}
-            />
-            {text}
-          </label>
-        ))}
-      </div>
-    </fieldset>
   );
 }
