@@ -5,7 +5,7 @@ import { Badge } from "@/components/ui/badge";
 import { useNow } from "@/lib/now";
 import { ago, plural, utcTime } from "@/lib/time";
 import type { PostureReport } from "./queries";
-import { titleOf } from "./requirements";
+import { faultsOf } from "./requirements";
 
 export interface PostureRow {
   id: string;
@@ -49,7 +49,7 @@ export function postureColumns(onOpen: (row: PostureRow) => void) {
       id: "violations",
       header: "What is wrong",
       meta: { className: "hidden lg:table-cell w-full max-w-0" },
-      cell: ({ row: { original } }) => <span className="block truncate text-muted">{original.report?.violations.map(titleOf).join(", ") ?? ""}</span>,
+      cell: ({ row: { original } }) => <span className="block truncate text-muted">{original.report && faultsOf(original.report, original.machine.os).map(({ title }) => title).join(", ")}</span>,
     }),
     ...(
       [

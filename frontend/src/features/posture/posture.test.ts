@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { blankPolicy, policyValues, draftOf } from "./policy-draft";
 import { isTemplate, type PosturePolicy } from "./queries";
-import { figuresOf, remedyOf, requirementsOf, titleOf } from "./requirements";
+import { faultsOf, figuresOf, remedyOf, requirementsOf, titleOf } from "./requirements";
 import { spansOf } from "./history";
 
 const policy: PosturePolicy = {
@@ -65,9 +65,24 @@ describe("a violation", () => {
     expect(remedyOf("something_new", "linux")).toBeNull();
   });
 
-  it("tells its figures where it has some", () => {
-    expect(figuresOf({ code: "patch_age_exceeded", found: 45, allowed: 30 })).toBe("found 45, required 30");
-    expect(figuresOf({ code: "firewall_required" })).toBeNull();
+  it.each([
+    [{ code: "patch_age_exceeded", found: 45, allowed: 30 }, "45 days old, at most 30"],
+    [{ code: "screen_lock_required", found: 0, allowed: 900 }, "never locks, at most 15 min"],
+    [{ code: "os_version_too_old", found: "debian 11", allowed: "12" }, "debian 11, at least 12"],
+    [{ code: "firewall_required", found: false, allowed: true }, null],
+  ])("tells its figures where it has some: %j", (violation, text) => {
+    expect(figuresOf(violation)).toBe(text);
+  });
+
+  it("is listed once though two policies ask it, and what could not be read by its name", () => {
+    const details = [
+      { code: "firewall_required", found: false, allowed: true, policy_id: "a" },
+      { code: "firewall_required", found: false, allowed: true, policy_id: "b" },
+      { code: "signal_unknown", found: null, allowed: "disk_encrypted", policy_id: "a" },
+      { code: "signal_unknown", found: null, allowed: "auto_update", policy_id: "a" },
+    ];
+    const titles = faultsOf({ violations: ["firewall_required", "signal_unknown"], violation_details: details }, "linux").map(({ title }) => title);
+    expect(titles).toEqual(["No firewall is active", "Disk encryption could not be read", "Automatic updates could not be read"]);
   });
 });
 

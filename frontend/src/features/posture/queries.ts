@@ -51,6 +51,7 @@ export interface PostureReport {
   violations: string[];
   violation_details: Violation[];
   failing_since: string | null;
+  grace_ends_at?: string | null;
   reported_at: string;
 }
 

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useCurrentOrg } from "@/api/current-org";
 import type { NamedMachine } from "@/api/named";
+import { Countdown } from "@/components/countdown";
 import { QueryView } from "@/components/states";
 import { Timestamp } from "@/components/timestamp";
 import { Badge } from "@/components/ui/badge";
@@ -14,7 +15,7 @@ import { localTime } from "@/lib/time";
 import { Reading } from "./columns";
 import { spansOf } from "./history";
 import { historyQuery, type PostureReport } from "./queries";
-import { figuresOf, remedyOf, titleOf } from "./requirements";
+import { faultsOf, titleOf } from "./requirements";
 
 interface Props {
   machine: NamedMachine;
@@ -27,12 +28,25 @@ export function ReportDrawer({ machine, report, onClose }: Props) {
   return (
     <Dialog as="drawer" title={machine.name} description={report.compliant ? <Badge colour="green">compliant</Badge> : <Badge colour="red">not compliant</Badge>} onClose={onClose}>
       <div className="grid gap-5">
-        {report.violations.length > 0 && (
+        {!report.compliant && (
           <ul className="grid gap-2.5">
-            {report.violations.map((code, i) => (
-              <ViolationCard key={`${code} ${i}`} code={code} report={report} os={machine.os} />
+            {faultsOf(report, machine.os).map(({ key, title, figures, remedy }) => (
+              <li key={key} className="rounded-xl bg-red-soft px-3.5 py-2.5">
+                <p className="font-medium text-red">{title}</p>
+                {figures && <p className="text-[0.83rem] text-red">{figures}</p>}
+                {remedy && <p className="mt-1 text-[0.87rem]">{remedy}</p>}
+              </li>
             ))}
           </ul>
+        )}
+        {report.grace_ends_at && (
+          <p className="text-[0.87rem] text-muted">
+            Still connected. What its policies say comes about in{" "}
+            <span className="text-ink">
+              <Countdown until={report.grace_ends_at} />
+            </span>
+            .
+          </p>
         )}
         <section>
           <h3 className="mb-2 font-medium">Last 30 days</h3>
@@ -54,7 +68,7 @@ export function ReportDrawer({ machine, report, onClose }: Props) {
           <Fact name="Automatic updates">
             <Reading name="Automatic updates" value={report.auto_update} />
           </Fact>
-          <Fact name="Screen locks after">{report.screen_lock_timeout === null ? "unknown" : `${Math.round(report.screen_lock_timeout / 60)} min`}</Fact>
+          <Fact name="Screen locks after">{report.screen_lock_timeout === null ? "unknown" : report.screen_lock_timeout === 0 ? "never" : `${Math.round(report.screen_lock_timeout / 60)} min`}</Fact>
           <Fact name="Restart needed">{report.reboot_pending === null ? "unknown" : report.reboot_pending ? "yes" : "no"}</Fact>
           <Fact name="Agent">{report.agent_version ?? "–"}</Fact>
           <Fact name="Reported">
@@ -71,19 +85,6 @@ export function ReportDrawer({ machine, report, onClose }: Props) {
         </Link>
       </div>
     </Dialog>
-  );
-}
-
-function ViolationCard({ code, report, os }: { code: string; report: PostureReport; os: string }) {
-  const details = report.violation_details.find((violation) => violation.code === code);
-  const figures = details && figuresOf(details);
-  const remedy = remedyOf(code, os);
-  return (
-    <li className="rounded-xl bg-red-soft px-3.5 py-2.5">
-      <p className="font-medium text-red">{titleOf(code)}</p>
-      {figures && <p className="text-[0.83rem] text-red">{figures}</p>}
-      {remedy && <p className="mt-1 text-[0.87rem]">{remedy}</p>}
-    </li>
   );
 }
 

@@ -1,4 +1,4 @@
-import type { PosturePolicy, Violation } from "./queries";
+import type { PosturePolicy, PostureReport, Violation } from "./queries";
 
 /** What a policy asks, a phrase each. */
 export function requirementsOf(policy: Omit<PosturePolicy, "id" | "org_id">): string[] {
@@ -65,9 +65,57 @@ function bare(code: string): string {
   return code.replace(/ \(.*$/, "");
 }
 
-/** "45, at most 30 allowed" where a violation tells its figures. */
-export function figuresOf({ found, allowed }: Violation): string | null {
-  const said = [found, allowed].map((value) => (typeof value === "string" || typeof value === "number" ? String(value) : Array.isArray(value) ? value.join(", ") : null));
-  if (said[0] === null && said[1] === null) return null;
-  return [said[0] !== null && `found ${said[0]}`, said[1] !== null && `required ${said[1]}`].filter(Boolean).join(", ");
+const signals: Record<string, string> = {
+  disk_encrypted: "Disk encryption",
+  firewall_enabled: "The firewall",
+  antivirus_enabled: "The antivirus",
+  patch_age_days: "The age of the patches",
+  screen_lock_timeout: "The screen lock",
+  auto_update: "Automatic updates",
+  agent_version: "The agent's version",
+  os_version: "The system's version",
+};
+
+export interface Fault {
+  key: string;
+  title: string;
+  figures: string | null;
+  remedy: string | null;
+}
+
+/** Everything that is wrong with a machine, each once, though several policies may ask it. */
+export function faultsOf({ violations, violation_details: details }: Pick<PostureReport, "violations" | "violation_details">, os: string): Fault[] {
+  const all: Violation[] = details.length > 0 ? details : violations.map((code) => ({ code }));
+  const faults = new Map<string, Fault>();
+  for (const violation of all) {
+    const { code, allowed } = violation;
+    const unread = bare(code) === "signal_unknown" && typeof allowed === "string" ? allowed : null;
+    const figures = unread === null ? figuresOf(violation) : null;
+    const key = `${bare(code)} ${unread ?? figures ?? ""}`;
+    faults.set(key, { key, title: unread === null ? titleOf(code) : `${signals[unread] ?? unread} could not be read`, figures, remedy: remedyOf(code, os) });
+  }
+  return [...faults.values()];
+}
+
+/** "found 45 days, at most 30" where a violation tells its figures. */
+export function figuresOf({ code, found, allowed }: Violation): string | null {
+  switch (bare(code)) {
+    case "patch_age_exceeded":
+      return isNumber(found) && isNumber(allowed) ? `${found} days old, at most ${allowed}` : null;
+    case "screen_lock_required":
+      if (!isNumber(found)) return null;
+      return (found === 0 ? "never locks" : `locks after ${minutes(found)}`) + (isNumber(allowed) ? `, at most ${minutes(allowed)}` : "");
+    case "os_not_allowed":
+      return typeof found === "string" && Array.isArray(allowed) ? `${found}, allowed: ${allowed.join(", ")}` : null;
+    default:
+      return typeof found === "string" && typeof allowed === "string" ? `${found}, at least ${allowed}` : null;
+  }
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number";
+}
+
+function minutes(seconds: number): string {
+  return `${Math.round(seconds / 60)} min`;
 }
