@@ -26,7 +26,7 @@ const policy: PosturePolicy = {
 
 describe("what a policy asks", () => {
   it("is told in phrases, and nothing that it does not ask", () => {
-    expect(requirementsOf(policy)).toEqual(["disk encryption", "patches of the last 30 days", "screen lock within 15 min", "only linux, macos", "linux ubuntu 22.04 / debian 12 or newer"]);
+    expect(requirementsOf(policy)).toEqual(["disk encryption", "patches of the last 30 days", "screen lock within 15 min", "only linux, macos", "ubuntu 22.04 or newer", "debian 12 or newer"]);
   });
 
   it("survives its form unchanged", () => {

@@ -3,7 +3,9 @@ import type { PosturePolicy, PostureReport, Violation } from "./queries";
 /** What a policy asks, a phrase each. */
 export function requirementsOf(policy: Omit<PosturePolicy, "id" | "org_id">): string[] {
   const lock = policy.screen_lock;
-  const versions = Object.entries(policy.min_os_version).map(([os, version]) => `${os} ${versionText(version)} or newer`);
+  const versions = Object.entries(policy.min_os_version).flatMap(([os, version]) =>
+    version !== null && typeof version === "object" ? Object.entries(version).map(([name, least]) => `${name} ${String(least)} or newer`) : [`${os} ${String(version)} or newer`],
+  );
   return [
     policy.require_disk_encryption && "disk encryption",
     policy.require_firewall && "firewall",
@@ -15,14 +17,6 @@ export function requirementsOf(policy: Omit<PosturePolicy, "id" | "org_id">): st
     policy.allowed_os.length > 0 && `only ${policy.allowed_os.join(", ")}`,
     ...versions,
   ].filter((text): text is string => typeof text === "string");
-}
-
-function versionText(version: unknown): string {
-  if (typeof version === "string" || typeof version === "number") return String(version);
-  if (version === null || typeof version !== "object") return "";
-  return Object.entries(version)
-    .map(([name, least]) => `${name} ${String(least)}`)
-    .join(" / ");
 }
 
 interface Told {
