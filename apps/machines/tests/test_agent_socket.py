@@ -26,12 +26,22 @@ from wire.netmap import Netmap, NetmapDelta
 ROOT = Path(__file__).resolve().parents[3]
 # What the product promises from the administrator's click to the agent.
 PROMISED_SECONDS = 1.0
+# A change made where nobody tells this control plane's sockets.
+RENAME_ELSEWHERE = """
+from apps.core.actors import Actor
+from apps.machines.models import Machine
+from apps.machines.services.edits import rename_machine
+org_id = Machine.all_orgs.get(pk={machine_id!r}).org_id
+actor = Actor(kind="user", role="owner")
+rename_machine(org=org_id, actor=actor, machine_id={machine_id!r}, name="elsewhere")
+"""
 
 
 class Site:
     """A control plane in embedded mode with one organisation and its administrator."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, environment: dict[str, str]) -> None:
+        self.environment = environment
         self.host = f"127.0.0.1:{port}"
         self.http = httpx.Client(base_url=f"http://{self.host}", timeout=20, trust_env=False)
 
@@ -144,7 +154,7 @@ def serving(data: Path) -> Iterator[Site]:
             stdout=log,
             stderr=log,
         )
-    site = Site(port)
+    site = Site(port, environment)
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -304,6 +314,21 @@ async def test_an_agent_that_was_away_gets_what_changed(site):
     # Nobody believes in a version that never was.
     async with alpha.socket(held=10**9):
         await alpha.until(FromServer.NETMAP)
+
+
+async def test_a_change_whose_message_was_lost_arrives_all_the_same(site):
+    alpha, beta = site.enrol("lost-alpha"), site.enrol("lost-beta")
+    async with alpha.socket():
+        await alpha.until_map(lambda held: beta.id in held.peers)
+        code = RENAME_ELSEWHERE.format(machine_id=beta.id)
+        command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+        elsewhere = asyncio.to_thread(
+            subprocess.run, command, cwd=ROOT, env=site.environment, check=True, timeout=60
+        )
+        async with asyncio.timeout(20):
+            await asyncio.gather(
+                elsewhere, alpha.until_map(lambda held: held.peers[beta.id].name == "elsewhere")
+            )
 
 
 async def test_endpoints_and_goodbye_reach_the_peers(site):
