@@ -28,7 +28,7 @@ export function PolicyDrawer({ policy, onClose }: { policy: PosturePolicy | null
   const { org } = useCurrentOrg();
   const client = useQueryClient();
   const [draft, setDraft] = useState(() => (policy ? draftOf(policy) : blankPolicy));
-  const preview = useMutation({ mutationFn: () => withValues(draft, (values) => posture<Preview>(org.id, "preview", { policy: values })) });
+  const preview = useMutation({ mutationFn: () => withValues(draft, (values) => posture<Preview>(org.id, "preview", { policy: { ...values, name: values.name || "Preview" } })) });
   const save = useMutation({
     mutationFn: () => withValues<unknown>(draft, (values) => (policy ? changeRow("posture_policies", org.id, policy.id, values) : addRow("posture_policies", org.id, { ...values, enabled: true }))),
     onSuccess: async () => {

@@ -73,7 +73,7 @@ function Overview({ reports, machines, search, onSearch }: Props & { reports: Po
   const columns = useMemo(() => postureColumns(setOpened), []);
   return (
     <>
-      <div className="mb-5 grid gap-3 sm:grid-cols-[auto_repeat(3,minmax(0,1fr))]">
+      <div className="mb-5 grid grid-cols-3 gap-3 sm:grid-cols-[auto_repeat(3,minmax(0,1fr))]">
         <Share compliant={lists.compliant.length} of={reported.length} />
         <Tile label="Failing" count={lists.failing.length} colour="text-red" chosen={search.show === "failing"} onChoose={(on) => onSearch({ show: on ? "failing" : undefined })} />
         <Tile label="Compliant" count={lists.compliant.length} colour="text-green" chosen={search.show === "compliant"} onChoose={(on) => onSearch({ show: on ? "compliant" : undefined })} />
@@ -103,7 +103,7 @@ function Share({ compliant, of }: { compliant: number; of: number }) {
   const share = of === 0 ? 0 : compliant / of;
   const text = of === 0 ? "No devices checked" : `${Math.round(share * 100)} % compliant`;
   return (
-    <div className="flex items-center gap-3 rounded-2xl border border-line bg-surface px-4 py-3 shadow-card">
+    <div className="col-span-3 flex items-center sm:col-span-1 gap-3 rounded-2xl border border-line bg-surface px-4 py-3 shadow-card">
       <svg viewBox="0 0 72 72" className="size-16 -rotate-90" role="img" aria-label={text}>
         <circle cx="36" cy="36" r={RADIUS} fill="none" strokeWidth="9" className={of === 0 ? "stroke-grey-soft" : share < 1 ? "stroke-red-soft" : "stroke-green-soft"} />
         <circle cx="36" cy="36" r={RADIUS} fill="none" strokeWidth="9" strokeLinecap={share > 0 ? "round" : "butt"} strokeDasharray={`${share * ROUND} ${ROUND}`} className="stroke-green-dot" />
@@ -126,7 +126,7 @@ interface TileProps {
 
 function Tile({ label, count, colour, chosen, onChoose }: TileProps) {
   return (
-    <button type="button" aria-pressed={chosen} onClick={() => onChoose(!chosen)} className={clsx("rounded-2xl border bg-surface px-4 py-3 text-left shadow-card hover:border-line-strong", chosen ? "border-accent" : "border-line")}>
+    <button type="button" aria-pressed={chosen} onClick={() => onChoose(!chosen)} className={clsx("rounded-2xl border bg-surface px-3 py-3 text-left shadow-card sm:px-4 hover:border-line-strong", chosen ? "border-accent" : "border-line")}>
       <span className={clsx("block text-[1.6rem] leading-8 font-semibold tabular-nums", count > 0 ? colour : "text-muted")}>{count}</span>
       <span className="text-muted">{label}</span>
     </button>
