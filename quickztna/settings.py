@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "apps.relays",
     "apps.dns",
     "apps.policy",
+    "apps.posture",
     "apps.releases",
 ]
 # The apps of later layers join as soon as their package is there.

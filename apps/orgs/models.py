@@ -58,6 +58,7 @@ class OrgSettings(OrgOwned):
     key_expiry_days = _bounded(1, 730, 180)
     approval_required = models.BooleanField(default=False)
     default_deny = models.BooleanField(default=True)
+    posture_enforcement = _choice("disabled", "monitor", "enforce", default="disabled")
     pqc_policy = _choice("prefer", "require", default="prefer")
     magic_dns_enabled = models.BooleanField(default=True)
     search_domains = models.JSONField(default=list, blank=True)

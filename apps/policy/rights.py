@@ -93,6 +93,17 @@ def attribute_policies(org_id: uuid.UUID) -> tuple:
     return tuple(sorted(map(attribute_policy_of, rows), key=lambda policy: (policy.priority, policy.id)))
 
 
+def group_names(org_id: uuid.UUID, ids: Collection[uuid.UUID] | None) -> dict[uuid.UUID, set[str]]:
+    """Segmentation groups by machine, names in lower case; ids: only of these machines."""
+    members = SegmentationGroupMember.objects.for_org(org_id)
+    if ids is not None:
+        members = members.filter(machine_id__in=ids)
+    groups: dict[uuid.UUID, set[str]] = {}
+    for machine_id, name in members.values_list("machine_id", "group__name"):
+        groups.setdefault(machine_id, set()).add(name.casefold())
+    return groups
+
+
 def facts_of(
     org_id: uuid.UUID, nodes: Mapping[str, MapNode] | None, ids: Collection[str] | None = None
 ) -> Iterable[MachineFacts]:
@@ -100,14 +111,12 @@ def facts_of(
     if ids is not None and not ids:
         return []
     machines = Machine.objects.for_org(org_id).select_related("owner")
-    members = SegmentationGroupMember.objects.for_org(org_id)
-    if ids is not None:
-        machines, members = machines.filter(pk__in=ids), members.filter(machine_id__in=ids)
-    groups: dict[uuid.UUID, set[str]] = {}
-    for machine_id, name in members.values_list("machine_id", "group__name"):
-        groups.setdefault(machine_id, set()).add(name.casefold())
+    wanted = None if ids is None else {uuid.UUID(key) for key in ids}
+    if wanted is not None:
+        machines = machines.filter(pk__in=wanted)
+    groups = group_names(org_id, wanted)
     roles = dict(OrgMember.objects.for_org(org_id).values_list("user_id", "role"))
-    verdicts = verdicts_of(org_id, None if ids is None else {uuid.UUID(key) for key in ids})
+    verdicts = verdicts_of(org_id, wanted)
     return [
         _facts(
             row,

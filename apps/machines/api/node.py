@@ -62,20 +62,23 @@ def _heartbeat(call: Call) -> dict[str, Any]:
     return heartbeat_answer(node if node.status != "offline" else find_node(node.node_key_hash), report)
 
 
-class MachineHeartbeat(CallView):
-    path = "machine-heartbeat"
-    calls = {
-        "POST": Operation("machine-heartbeat", "N", _heartbeat, raw=True, max_body=HEARTBEAT_BODY),
-    }
+class NodeCallView(CallView):
+    """A call whose node key may also stand in the body, as old agents send it."""
 
     def principal_of(self, request: Request) -> Principal | None:
-        """Old agents send their node key in the body."""
         principal = super().principal_of(request)
         if principal is None:
             node_key = self.read_json(request, HEARTBEAT_BODY).get("node_key")
             if isinstance(node_key, str) and node_key.startswith(NODE_KEY_PREFIX):
                 return authenticate(node_key, request._request.client_address)
         return principal
+
+
+class MachineHeartbeat(NodeCallView):
+    path = "machine-heartbeat"
+    calls = {
+        "POST": Operation("machine-heartbeat", "N", _heartbeat, raw=True, max_body=HEARTBEAT_BODY),
+    }
 
 
 def _rotate(call: Call) -> dict[str, Any]:

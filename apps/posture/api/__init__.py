@@ -1,0 +1,3 @@
+"""Endpoints of posture; importing this declares them."""
+
+from apps.posture.api import policies, reports  # noqa: F401
