@@ -1,5 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useCurrentOrg } from "@/api/current-org";
+import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
+import { pendingGrantsQuery } from "@/api/pending-grants";
 import { Brand } from "@/components/brand";
 import { AccountMenu } from "./account-menu";
 import { sectionsFor } from "./navigation";
@@ -29,6 +31,7 @@ export function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
               >
                 <Icon className="size-4.25" aria-hidden />
                 {label}
+                {to === "/jit" && <WaitingGrants />}
               </Link>
             ))}
           </div>
@@ -36,5 +39,18 @@ export function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
       </nav>
       <AccountMenu />
     </div>
+  );
+}
+
+/** How many requests wait for this administrator, beside their place in the menu. */
+function WaitingGrants() {
+  const { org } = useCurrentOrg();
+  const { data: count = 0 } = useQuery({ ...pendingGrantsQuery(org.id), enabled: useIsAdmin() });
+  if (count === 0) return null;
+  return (
+    <span className="ml-auto rounded-full bg-alert px-1.75 text-[0.74rem] leading-5 font-semibold text-alert-ink tabular-nums">
+      {count}
+      <span className="sr-only"> waiting</span>
+    </span>
   );
 }

@@ -9,13 +9,13 @@ import { Timestamp } from "@/components/timestamp";
 import { Dot } from "@/components/ui/badge";
 import { Card, Fact, Facts } from "@/components/ui/card";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { duration } from "@/lib/time";
+import { duration, plural } from "@/lib/time";
 import { latestOnlineQuery, type DashboardStats, type Propagation } from "./queries";
 
 const TEAM_SHOWN = 4;
 const cardLink = "rounded text-[0.83rem] font-medium text-accent hover:underline";
 
-export function NetworkStatusCard({ stats: { onlineCount, machineCount, pendingCount, propagation } }: { stats: DashboardStats }) {
+export function NetworkStatusCard({ stats: { onlineCount, machineCount, pendingCount, propagation, postureTotal, postureCompliant = 0 } }: { stats: DashboardStats }) {
   const share = machineCount ? onlineCount / machineCount : 0;
   return (
     <Card title="Network Status" actions={<Link to="/machines" className={cardLink}>Machines</Link>}>
@@ -30,6 +30,13 @@ export function NetworkStatusCard({ stats: { onlineCount, machineCount, pendingC
           <Dot colour="yellow" />
           {pendingCount} pending approval
         </Link>
+      )}
+      {postureTotal !== undefined && (
+        <p className="mt-3">
+          <Link to="/posture" className="rounded text-[0.83rem] text-muted hover:text-ink hover:underline">
+            {postureTotal === 0 ? "No devices checked" : `${postureCompliant} of ${plural(postureTotal, "checked device")} compliant (${Math.round((postureCompliant / postureTotal) * 100)} %)`}
+          </Link>
+        </p>
       )}
       {propagation && <Enforcement {...propagation} />}
     </Card>

@@ -17,7 +17,7 @@ import { Warnings } from "./warnings";
 
 export function DashboardPage() {
   const { org } = useCurrentOrg();
-  useChannels("machines", "members");
+  useChannels("machines", "members", "posture", "acl");
   const stats = useQuery(statsQuery(org.id));
   const guide = useGuide(stats.data !== undefined && stats.data.onlineCount === 0);
   return (

@@ -20,6 +20,9 @@ export interface DashboardStats {
   keysExpiringSoon?: number;
   unresponsiveCount?: number;
   propagation?: Propagation;
+  /** Machines that reported their posture, and those of them that are compliant. */
+  postureTotal?: number;
+  postureCompliant?: number;
 }
 
 export function statsQuery(orgId: string) {

@@ -1,4 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useCurrentOrg } from "@/api/current-org";
 import { ApiError, messageOf } from "@/api/error";
@@ -57,7 +58,7 @@ export function RuleDrawer({ rule, gone, names, onClose }: Props) {
   }
   const overtaken = rule !== null && seen !== null && rule.revision !== seen.revision;
   return (
-    <Dialog as="drawer" title={seen ? "Edit rule" : "Add rule"} description={seen ? undefined : "Everything that no rule allows is denied."} onClose={onClose}>
+    <Dialog as="drawer" title={seen ? "Edit rule" : "Add rule"} description={seen ? <VersionsLink ruleId={seen.id} /> : "Everything that no rule allows is denied."} onClose={onClose}>
       <form
         className="grid gap-4"
        
@@ -102,6 +103,14 @@ function Overtaken({ onTake, onKeep }: { onTake: () => void; onKeep: () => void 
         </Button>
       </div>
     </div>
+  );
+}
+
+function VersionsLink({ ruleId }: { ruleId: string }) {
+  return (
+    <Link to="/policy-versions" search={{ tab: "single", rule: ruleId }} className="rounded text-[0.85rem] font-medium text-accent hover:underline">
+      Versions of this rule
+    </Link>
   );
 }
 
