@@ -121,6 +121,19 @@ export interface FieldChange {
   after: unknown;
 }
 
+/** A moment at which a machine's posture changed. */
+export interface PosturePoint {
+  at: string;
+  compliant: boolean;
+  violations: string[];
+}
+
+export interface PosturePreview {
+  machines_in_scope: number;
+  would_fail: { id: string; name: string; violations: string[] }[];
+  never_reported: { id: string; name: string }[];
+}
+
 /** What the actions answer that the console reads: the document declares requests, not answers. */
 export interface Answers {
   "auth.cli_complete": { code: string };
@@ -145,4 +158,6 @@ export interface Answers {
   "org-management.get_settings": OrgSettings;
   "org-management.invite_member": { email_sent: boolean; link: string | null };
   "org-management.remove_member": { machines_quarantined: number };
+  "posture.history": { points: PosturePoint[] };
+  "posture.preview": PosturePreview;
 }

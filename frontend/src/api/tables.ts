@@ -64,10 +64,62 @@ export type ApiKey = Row<Rows["ApiKeysRow"], { scopes: string[]; last_used_at: s
 
 export type Invitation = Row<Rows["OrgInvitationsRow"], { role: Role; sent_at: string | null }>;
 
-export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[] }> & {
+export type PostureMode = "disabled" | "monitor" | "enforce";
+export type OnFail = "warn" | "restrict" | "quarantine";
+
+export type PosturePolicy = Row<
+  Rows["PosturePoliciesRow"],
+  {
+    created_by: string | null;
+    description: string | null;
+    scope: { tags?: string[]; groups?: string[] };
+    allowed_os: string[];
+    min_os_version: Record<string, unknown>;
+    max_patch_age_days: number | null;
+    screen_lock: { enabled?: boolean; max_idle_min?: number } | null;
+    agent_version_min: string | null;
+    on_fail: OnFail;
+  }
+>;
+
+/** One requirement that a machine does not meet, with what was found and what was asked. */
+export interface Violation {
+  code: string;
+  found?: unknown;
+  allowed?: unknown;
+  policy_id?: string;
+}
+
+/** What a machine last said of itself; null where it could not tell. */
+export type PostureReport = Row<
+  Rows["PostureReportsRow"],
+  {
+    os_version: string | null;
+    os_version_detail: string | null;
+    disk_encrypted: boolean | null;
+    firewall_enabled: boolean | null;
+    antivirus_enabled: boolean | null;
+    antivirus_name: string | null;
+    last_patch_date: string | null;
+    patch_age_days: number | null;
+    usb_storage_disabled: boolean | null;
+    screen_lock_timeout: number | null;
+    auto_update: boolean | null;
+    firewall_audit: Record<string, unknown> | null;
+    pending_security_updates: number | null;
+    reboot_pending: boolean | null;
+    agent_version: string | null;
+    custom_attributes: Record<string, unknown> | null;
+    violations: string[];
+    violation_details: Violation[];
+    failing_since: string | null;
+    grace_ends_at: string | null;
+  }
+>;
+
+export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[]; posture_enforcement: PostureMode }> & {
   /** How long a change of policy stays on trial, unless its plan says otherwise; 0 keeps it at once. */
   plan_confirm_seconds?: number;
-  posture_enforcement?: "disabled" | "monitor" | "enforce";
 };
 
 export type Protocol = "tcp" | "udp" | "icmp" | "*";
@@ -114,6 +166,8 @@ export interface Tables {
   machines: Machine;
   acl_rules: AclRule;
   abac_policies: AbacPolicy;
+  posture_policies: PosturePolicy;
+  posture_reports: PostureReport;
   segmentation_groups: SegmentationGroup;
   segmentation_group_members: GroupMember;
   auth_keys: AuthKey;

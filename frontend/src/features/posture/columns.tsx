@@ -1,10 +1,10 @@
 import { createColumnHelper } from "@tanstack/react-table";
 import { Check, Minus, X } from "lucide-react";
 import type { NamedMachine } from "@/api/named";
+import type { PostureReport } from "@/api/tables";
 import { Badge } from "@/components/ui/badge";
 import { useNow } from "@/lib/now";
 import { ago, plural, utcTime } from "@/lib/time";
-import type { PostureReport } from "./queries";
 import { faultsOf } from "./requirements";
 
 export interface PostureRow {

@@ -1,4 +1,4 @@
-import type { HistoryPoint } from "./queries";
+import type { PosturePoint } from "@/api/answers";
 
 /** A stretch of time in one state; start and end as shares of the whole. */
 export interface Span {
@@ -10,7 +10,7 @@ export interface Span {
 }
 
 /** The states between two moments: each lasts until the next point, the last until the end. */
-export function spansOf(points: readonly HistoryPoint[], from: number, until: number): Span[] {
+export function spansOf(points: readonly PosturePoint[], from: number, until: number): Span[] {
   const share = (moment: number) => Math.min(1, Math.max(0, (moment - from) / (until - from)));
   const ordered = [...points].sort((a, b) => a.at.localeCompare(b.at));
   return ordered

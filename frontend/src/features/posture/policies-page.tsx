@@ -7,6 +7,7 @@ import { messageOf } from "@/api/error";
 import { orgKey } from "@/api/keys";
 import { orgSettingsQuery } from "@/api/org-settings";
 import { changeRow, removeRow } from "@/api/rows";
+import type { OnFail, PostureMode, PosturePolicy } from "@/api/tables";
 import { Confirm } from "@/components/confirm";
 import { Page } from "@/components/page";
 import { Notice, QueryView } from "@/components/states";
@@ -18,7 +19,7 @@ import { Switch } from "@/components/ui/switch";
 import { toast } from "@/components/ui/toast";
 import { useChannels } from "@/realtime/provider";
 import { PolicyDrawer } from "./policy-drawer";
-import { isTemplate, posture, posturePoliciesQuery, type OnFail, type PostureMode, type PosturePolicy } from "./queries";
+import { isTemplate, posturePoliciesQuery } from "./queries";
 import { requirementsOf } from "./requirements";
 
 const modes: Record<PostureMode, { label: string; hint: string }> = {
@@ -190,7 +191,7 @@ function Templates({ templates }: { templates: PosturePolicy[] }) {
   const isAdmin = useIsAdmin();
   const client = useQueryClient();
   const copy = useMutation({
-    mutationFn: (template: PosturePolicy) => posture(org.id, "from_template", { template_id: template.id }),
+    mutationFn: (template: PosturePolicy) => act("posture", "from_template", { org_id: org.id, template_id: template.id }),
     onSuccess: async (_, { name }) => {
       await client.invalidateQueries({ queryKey: orgKey(org.id, "posture_policies") });
       toast.done(`${name} copied`);

@@ -1,5 +1,5 @@
+import type { OnFail, PosturePolicy } from "@/api/tables";
 import { listOf } from "@/lib/list";
-import type { OnFail, PosturePolicy } from "./queries";
 
 /** A posture policy as its form holds it. */
 export interface PolicyDraft {

@@ -1,9 +1,12 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { act } from "@/api/act";
+import type { PosturePreview } from "@/api/answers";
 import { useCurrentOrg } from "@/api/current-org";
 import { ApiError, messageOf } from "@/api/error";
 import { orgKey } from "@/api/keys";
 import { addRow, changeRow } from "@/api/rows";
+import type { OnFail, PosturePolicy } from "@/api/tables";
 import { FormFailure } from "@/components/confirm";
 import { Button } from "@/components/ui/button";
 import { Dialog, DialogActions } from "@/components/ui/dialog";
@@ -12,14 +15,7 @@ import { SwitchRow } from "@/components/ui/switch";
 import { toast } from "@/components/ui/toast";
 import { plural } from "@/lib/time";
 import { blankPolicy, draftOf, policyValues, VersionFault, type PolicyDraft } from "./policy-draft";
-import { posture, type OnFail, type PosturePolicy, type Violation } from "./queries";
 import { titleOf } from "./requirements";
-
-interface Preview {
-  machines_in_scope: number;
-  would_fail: { id: string; name: string; violations: (string | Violation)[] }[];
-  never_reported: number | unknown[];
-}
 
 const systems = { linux: "Linux", macos: "macOS", windows: "Windows" };
 
@@ -28,7 +24,7 @@ export function PolicyDrawer({ policy, onClose }: { policy: PosturePolicy | null
   const { org } = useCurrentOrg();
   const client = useQueryClient();
   const [draft, setDraft] = useState(() => (policy ? draftOf(policy) : blankPolicy));
-  const preview = useMutation({ mutationFn: () => withValues(draft, (values) => posture<Preview>(org.id, "preview", { policy: { ...values, name: values.name || "Preview" } })) });
+  const preview = useMutation({ mutationFn: () => withValues(draft, (values) => act("posture", "preview", { org_id: org.id, policy: { ...values, name: values.name || "Preview" } })) });
   const save = useMutation({
     mutationFn: () => withValues<unknown>(draft, (values) => (policy ? changeRow("posture_policies", org.id, policy.id, values) : addRow("posture_policies", org.id, { ...values, enabled: true }))),
     onSuccess: async () => {
@@ -119,18 +115,17 @@ async function withValues<T>(draft: PolicyDraft, work: (values: ReturnType<typeo
   return work(policyValues(draft));
 }
 
-function WouldFail({ preview }: { preview: Preview }) {
-  const silent = Array.isArray(preview.never_reported) ? preview.never_reported.length : preview.never_reported;
+function WouldFail({ preview }: { preview: PosturePreview }) {
   return (
     <section aria-live="polite" className="rounded-xl bg-sunken px-3.5 py-3 text-[0.87rem]">
       <p className="font-medium">
         {preview.would_fail.length === 0 ? "None" : preview.would_fail.length} of {plural(preview.machines_in_scope, "machine")} would fail
-        {silent > 0 && `; ${silent} never reported`}
+        {preview.never_reported.length > 0 && `; ${preview.never_reported.length} never reported`}
       </p>
       <ul className="mt-1 grid gap-1">
         {preview.would_fail.slice(0, 20).map(({ id, name, violations }) => (
           <li key={id}>
-            <span className="font-medium">{name}</span> <span className="text-muted">{violations.map((violation) => titleOf(typeof violation === "string" ? violation : violation.code)).join(", ")}</span>
+            <span className="font-medium">{name}</span> <span className="text-muted">{violations.map(titleOf).join(", ")}</span>
           </li>
         ))}
       </ul>

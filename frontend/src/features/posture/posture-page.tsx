@@ -6,6 +6,7 @@ import { useMemo, useState } from "react";
 import { useCurrentOrg } from "@/api/current-org";
 import { namedMachinesQuery, type NamedMachine } from "@/api/named";
 import { orgSettingsQuery } from "@/api/org-settings";
+import type { PostureReport } from "@/api/tables";
 import { DataTable } from "@/components/data-table";
 import { Page } from "@/components/page";
 import { Notice, QueryView } from "@/components/states";
@@ -15,7 +16,7 @@ import { Skeleton, SkeletonLines } from "@/components/ui/skeleton";
 import { useChannels } from "@/realtime/provider";
 import { postureColumns, type PostureRow } from "./columns";
 import type { PostureSearch, PostureVerdict } from "./posture-search";
-import { reportsQuery, type PostureReport } from "./queries";
+import { reportsQuery } from "./queries";
 import { ReportDrawer } from "./report-drawer";
 
 interface Props {

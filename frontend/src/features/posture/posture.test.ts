@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { PosturePolicy } from "@/api/tables";
 import { blankPolicy, policyValues, draftOf } from "./policy-draft";
-import { isTemplate, type PosturePolicy } from "./queries";
+import { isTemplate } from "./queries";
 import { faultsOf, figuresOf, remedyOf, requirementsOf, titleOf } from "./requirements";
 import { spansOf } from "./history";
 
@@ -22,6 +23,9 @@ const policy: PosturePolicy = {
   on_fail: "quarantine",
   grace_period_min: 30,
   enabled: true,
+  created_by: null,
+  created_at: "2026-11-01T00:00:00Z",
+  updated_at: "2026-11-01T00:00:00Z",
 };
 
 describe("what a policy asks", () => {

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useCurrentOrg } from "@/api/current-org";
 import type { NamedMachine } from "@/api/named";
+import type { PostureReport } from "@/api/tables";
 import { Countdown } from "@/components/countdown";
 import { QueryView } from "@/components/states";
 import { Timestamp } from "@/components/timestamp";
@@ -14,7 +15,7 @@ import { useNow } from "@/lib/now";
 import { localTime } from "@/lib/time";
 import { Reading } from "./columns";
 import { spansOf } from "./history";
-import { historyQuery, type PostureReport } from "./queries";
+import { historyQuery } from "./queries";
 import { faultsOf, titleOf } from "./requirements";
 
 interface Props {

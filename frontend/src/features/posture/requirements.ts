@@ -1,4 +1,4 @@
-import type { PosturePolicy, PostureReport, Violation } from "./queries";
+import type { PosturePolicy, PostureReport, Violation } from "@/api/tables";
 
 /** What a policy asks, a phrase each. */
 export function requirementsOf(policy: Omit<PosturePolicy, "id" | "org_id">): string[] {
