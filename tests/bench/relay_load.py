@@ -140,8 +140,10 @@ class RawSession(ClientSession):
         super().__init__(*arguments)
         self.count = self.damaged = 0
         self._expected = b""
+        self._kept_alive = self._loop.create_task(self.keep_alive())
 
     def received(self, data: memoryview) -> int:
+        self._heard = self._loop.time()
         if not self.registered.is_set() or data[0] != websocket.BINARY or data[1] != 126:
             return super().received(data)
         size = 4 + (data[2] << 8 | data[3])
@@ -197,6 +199,8 @@ async def drive(flows: list[Flow], rate: float, seconds: float) -> tuple[float, 
             # Small writes: a polite flow must not wait for the load generator itself.
             for start in range(0, each, 64):
                 flow.offer(min(64, each - start))
+    if any(session.ended.is_set() for flow in flows for session in (flow.sender, flow.receiver)):
+        raise SystemExit("the relay closed a connection under load")
     elapsed = last - began
     offered = sum(flow.offered for flow in flows) / elapsed
     return offered, sum(flow.receiver.count for flow in flows) / elapsed
