@@ -18,7 +18,7 @@ from agent.diagnostics.answers import Diagnostics
 from agent.discovery import Discovery, Findings
 from agent.errors import AgentError
 from agent.exchange import Exchanges
-from agent.heartbeat import beat_without_link
+from agent.heartbeat import signs_of_life
 from agent.host.guardian import Guardian
 from agent.host.undo import undo
 from agent.host.upkeep import Upkeep
@@ -241,7 +241,7 @@ class Daemon:
             self.exchanges.run(),
             self._tick(),
             self.upkeep.run(),
-            beat_without_link(self),
+            *signs_of_life(self),
             measure_relayed(self.network, self.latencies_ms, self.platform.make_socket),
             report_swapped_identities(self.network, self.link.send),
         ]

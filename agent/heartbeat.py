@@ -1,12 +1,14 @@
-"""Signs of life by HTTP while the link is down, so that the machine is not shown offline."""
+"""Signs of life besides the link: heartbeats by HTTP while it is down, and reports of posture."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import AgentError
+from agent.posture.reporting import report_posture
 from wire.binary import WireError
 from wire.netmap import Netmap
 from wire.numbers import HEARTBEAT_SECONDS
@@ -17,8 +19,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("agent.daemon")
 
 
-async def beat_without_link(daemon: Daemon) -> None:
-    """Call at the usual pace until cancelled; an answer may bring a map."""
+def signs_of_life(daemon: Daemon) -> tuple[Coroutine[Any, Any, None], ...]:
+    """What runs besides the link; each until cancelled."""
+    return _beat_without_link(daemon), report_posture(daemon)
+
+
+async def _beat_without_link(daemon: Daemon) -> None:
+    """So that the machine is not shown offline while the link is down; an answer may bring a map."""
     while True:
         await asyncio.sleep(HEARTBEAT_SECONDS)
         if daemon.link.connected:

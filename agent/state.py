@@ -93,7 +93,7 @@ class Store:
 
     def forget(self) -> None:
         """Remove the enrolment and all that came of it; preferences stay."""
-        for name in ("tokens.json", "state.json", "netmap.json", "peers.json"):
+        for name in ("tokens.json", "state.json", "netmap.json", "peers.json", "posture.json"):
             for path in (self.directory / name, self.directory / f"{name}.enc"):
                 path.unlink(missing_ok=True)
         shutil.rmtree(self.directory / "psk", ignore_errors=True)
