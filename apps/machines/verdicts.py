@@ -12,6 +12,11 @@ class Verdict:
     compliant: bool | None = None
     restricted: bool = False
 
+    @property
+    def word(self) -> str:
+        """compliant, non_compliant or unknown."""
+        return {True: "compliant", False: "non_compliant", None: "unknown"}[self.compliant]
+
 
 # (organisation, machines or None for all) -> verdicts of those of which something is known
 VerdictSource = Callable[[uuid.UUID, Collection[uuid.UUID] | None], Mapping[uuid.UUID, Verdict]]

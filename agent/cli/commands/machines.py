@@ -12,7 +12,7 @@ from agent.state import Config
 if TYPE_CHECKING:
     from agent.session import Session
 
-_COLUMNS = "id,name,tailnet_ip,os,status,last_seen,tags,version"
+_COLUMNS = "id,name,tailnet_ip,os,status,last_seen,tags,version,posture_verdict"
 _COLOURS = {"online": "green", "pending": "yellow", "quarantined": "red"}
 _PAGE = 1000
 
@@ -23,7 +23,9 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="status=, os=, tag= or name=.")
+@click.option(
+    "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="status=, os=, tag=, name= or posture=."
+)
 @json_option
 @click.pass_obj
 def list_machines(context: Context, filters: tuple[str, ...], as_json: bool) -> None:
@@ -43,7 +45,7 @@ def list_machines(context: Context, filters: tuple[str, ...], as_json: bool) -> 
 
     rows = [row for row in context.as_person(read) if all(_matches(row, *each) for each in wanted)]
     if as_json:
-        print_json([{**row, "posture_verdict": None} for row in rows])
+        print_json(rows)
         return
     if not rows:
         click.echo("No machines registered." if not wanted else "No machine matches.")
@@ -68,9 +70,9 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _filter(text: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
-    if not separator or key not in ("status", "os", "tag", "name"):
-        raise AgentError("INVALID_INPUT", f"--filter {text!r}: use status=, os=, tag= or name=")
-    return key, value.removeprefix("tag:")
+    if not separator or key not in ("status", "os", "tag", "name", "posture"):
+        raise AgentError("INVALID_INPUT", f"--filter {text!r}: use status=, os=, tag=, name= or posture=")
+    return "posture_verdict" if key == "posture" else key, value.removeprefix("tag:")
 
 
 def _matches(row: dict[str, Any], key: str, value: str) -> bool:

@@ -15,6 +15,7 @@ from apps.machines.models import FLAGS, KeyExchange, Machine
 from apps.machines.names import magicdns_name
 from apps.machines.services import edits, moves, routing
 from apps.machines.services.removal import delete_machine
+from apps.machines.verdicts import Verdict, verdicts_of
 
 EDITED = ("name", "tags", "advertised_routes")
 
@@ -43,6 +44,7 @@ class MachinesTable(TableView):
         *(Column(name) for name in ("quarantined_by_id", "locked", "wiped_at", "endpoints", "derp_region")),
         *(Column(name) for name in ("derp_latencies", "client_connectivity", "created_at", "updated_at")),
         Column("magicdns_name", source="name", filterable=False),
+        Column("posture_verdict", source="id", kind="text", filterable=False),
         Column("name", write="M"),
         *(Column(name, write="A") for name in ("tags", "key_expiry_disabled", "advertised_routes")),
         *(Column(name, write="A") for name in ("approved_routes", "exit_node_approved")),
@@ -61,8 +63,12 @@ class MachinesTable(TableView):
         return rows.annotate(subnet_router=~Q(approved_routes=[]), routes_pending=waiting)
 
     def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
-        """Full names, and the newest sign of life, which rows learn of with a delay."""
+        """Full names, verdicts, and the newest sign of life, which rows learn of with a delay."""
         heard = {}
+        if rows and "posture_verdict" in rows[0]:
+            verdicts = verdicts_of(call.org.pk, [row["posture_verdict"] for row in rows])
+            for row in rows:
+                row["posture_verdict"] = verdicts.get(row["posture_verdict"], Verdict()).word
         if rows and {"id", "last_seen"} <= rows[0].keys():
             heard = presence.last_heard(row["id"] for row in rows)
         for row in rows:

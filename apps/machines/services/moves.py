@@ -13,6 +13,7 @@ from apps.machines.services.commands import queue_command
 from apps.machines.services.removal import remove_machines
 from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
 from apps.machines.state import lift_quarantine, quarantine
+from apps.machines.verdicts import verdicts_of
 from apps.orgs.models import OrgMember
 
 QUARANTINE = ("quarantine_reason", "quarantine_note", "quarantined_at", "quarantined_by")
@@ -24,6 +25,7 @@ def approve_machine(*, org: Any, actor: Actor, machine_id: Any, owner_id: UUID |
         machine = machine_in(org, machine_id)
         if machine.approved_at and not machine.quarantine_reason:
             raise InvalidState("The machine is neither pending nor quarantined")
+        _refuse_while_failing(machine)
         fields = ["approved_at", "approved_by", *QUARANTINE]
         if owner_id is not None:
             machine.owner_id = _member_id(org, owner_id)
@@ -96,6 +98,7 @@ def unquarantine_machine(*, org: Any, actor: Actor, machine_id: Any) -> Machine:
         machine = machine_in(org, machine_id)
         if not machine.quarantine_reason:
             raise InvalidState("The machine is not quarantined")
+        _refuse_while_failing(machine)
         details = {"reason": machine.quarantine_reason}
         lift_quarantine(machine)
         return save_change(machine, QUARANTINE, actor=actor, action="machine.unquarantined", details=details)
@@ -153,6 +156,13 @@ def set_owner(*, org: Any, actor: Actor, machine_id: Any, owner_id: UUID | None)
         machine.owner_id = _member_id(org, owner_id) if owner_id else None
         details = {"owner_id": machine.owner_id}
         return save_change(machine, ["owner"], actor=actor, action="machine.owner_changed", details=details)
+
+
+def _refuse_while_failing(machine: Machine) -> None:
+    """A quarantine of posture ends by a clean report, not by a word: the next look would bring it back."""
+    verdict = verdicts_of(machine.org_id, [machine.pk]).get(machine.pk)
+    if machine.quarantine_reason == "posture" and verdict is not None and verdict.compliant is False:
+        raise InvalidState("Its posture still fails; a clean report lifts this quarantine")
 
 
 def _is_member(org: Any, user_id: UUID) -> bool:

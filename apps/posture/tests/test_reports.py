@@ -76,6 +76,20 @@ def test_a_clean_report_lifts_no_quarantine_of_an_administrator(cast, agent):
     assert machine(agent, cast.org_a).quarantine_reason == "admin"
 
 
+def test_an_administrators_word_lifts_no_quarantine_of_a_machine_that_still_fails(cast, agent):
+    add_policy(cast.alice, cast.org_a)
+    set_mode(cast.alice, cast.org_a, "enforce")
+    report(agent)
+    for action in ("unquarantine", "approve"):
+        assert code(admin(cast.alice, action, agent)) == (400, "INVALID_STATE")
+    assert machine(agent, cast.org_a).quarantine_reason == "posture"
+    (row,) = rows(cast.bob, cast.org_a, "machines")
+    assert row["posture_verdict"] == "non_compliant"
+    silent = enrol(auth_key(cast.alice, cast.org_a)["key"], "silent")
+    (row,) = rows(cast.bob, cast.org_a, "machines", id=f"eq.{silent.id}", select="name,posture_verdict")
+    assert row == {"name": "silent", "posture_verdict": "unknown"}
+
+
 def test_an_offline_machine_is_left_alone_until_it_is_online(cast, agent):
     add_policy(cast.alice, cast.org_a)
     set_mode(cast.alice, cast.org_a, "enforce")
