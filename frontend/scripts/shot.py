@@ -161,7 +161,7 @@ def shoot_machine(camera: Camera) -> None:
 def shoot_shell(camera: Camera) -> None:
     camera.open("/dashboard")
     camera.page.keyboard.press("Control+k")
-    camera.page.get_by_role("combobox").fill("a")
+    camera.page.get_by_role("combobox", name="Search pages").fill("a")
     camera.shoot("palette")
     camera.page.keyboard.press("Escape")
     if "narrow" in camera.suffix:

@@ -2,8 +2,8 @@ import { Badge, type Colour } from "@/components/ui/badge";
 import type { AuditEvent } from "@/api/answers";
 
 const byVerb: readonly [RegExp, Colour][] = [
-  [/(deleted|removed|revoked|rejected|failed|wipe\w*|locked|quarantined?|expired|disabled|reused|refused)$/, "red"],
-  [/(created|registered|approved|joined|enabled|unquarantined|unlocked|invited|signed_up|login|authorized)$/, "green"],
+  [/(deleted|removed|revoked|denied|rejected|failed|wipe\w*|locked|quarantined?|expired|disabled|reused|refused)$/, "red"],
+  [/(created|added|requested|registered|approved|joined|enabled|unquarantined|unlocked|invited|signed_up|login|authorized)$/, "green"],
   [/(updated|renamed|changed|rotated|resent|\w+_(updated|changed))$/, "blue"],
 ];
 

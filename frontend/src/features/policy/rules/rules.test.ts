@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AclRule } from "@/api/tables";
 import { conditionsOf, daysOf, hoursOf } from "./conditions";
+import { rulesJson } from "./json-tab";
 import { inOrder } from "./queries";
 import { blankRule, changedValues, draftOf, faultsOf, valuesOf } from "./rule-draft";
 import { isNarrowed, lifeOf, narrowed, readRuleSearch } from "./rule-search";
@@ -102,6 +103,12 @@ describe("a rule's form", () => {
     const faults = faultsOf({ ...blankRule, ports: "90-80", countries: "Germany", from: "09:00", until: "09:00", expiresAt: "2026-11-23T00:00" }, now);
     expect(Object.keys(faults).sort()).toEqual(["destination", "expires_at", "ports", "source", "source_country", "time_hour"]);
   });
+});
+
+it("tells rules as JSON that goes back in, without what they leave open", () => {
+  const told = JSON.parse(rulesJson([rule, { ...rule, require_pqc: true, timezone: "Europe/Berlin" }])) as { acl_rules: object[] };
+  expect(told.acl_rules[0]).toEqual({ name: "web", source: "*", destination: ID, protocol: "tcp", ports: "443", action: "allow", priority: 100, enabled: true });
+  expect(told.acl_rules[1]).toMatchObject({ require_pqc: true, timezone: "Europe/Berlin" });
 });
 
 describe("the list", () => {
