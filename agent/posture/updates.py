@@ -24,7 +24,8 @@ class Updates:
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root
-        self._pending: tuple[object, int] | None = None
+        self._pending: int | OSError = OSError("not asked yet")
+        self._asked: object = None
 
     def state(self) -> dict[str, Any]:
         """last_patch_date, auto_update, reboot_pending; UnknownReading without apt and dnf."""
@@ -40,9 +41,16 @@ class Updates:
         apt = self._apt()
         marks = [self._root / name for name in _CHANGED]
         state = tuple(mark.stat().st_mtime_ns if mark.exists() else 0 for mark in marks)
-        if self._pending is None or self._pending[0] != state:
-            self._pending = state, apt_pending() if apt else dnf_pending()
-        return {"pending_security_updates": self._pending[1]}
+        if self._asked != state:
+            self._asked = state
+            try:
+                self._pending = apt_pending() if apt else dnf_pending()
+            except OSError as error:
+                # A host too slow to answer must not be asked the same again every minute.
+                self._pending = error
+        if isinstance(self._pending, OSError):
+            raise self._pending
+        return {"pending_security_updates": self._pending}
 
     def _apt(self) -> bool:
         if shutil.which("apt-get"):

@@ -181,6 +181,28 @@ def test_only_security_archives_count():
     assert updates.count_apt(text) == 2
 
 
+def test_the_package_manager_is_asked_once_for_each_state_of_its_lists(tmp_path, monkeypatch):
+    asked = []
+
+    def answer():
+        asked.append(1)
+        if len(asked) == 1:
+            raise OSError("apt-get took more than 5 s")
+        return 3
+
+    monkeypatch.setattr(updates, "apt_pending", answer)
+    monkeypatch.setattr(updates.shutil, "which", lambda name: name)
+    host = updates.Updates(tmp_path)
+    for _ in range(2):
+        with pytest.raises(OSError, match="took more"):
+            host.pending()
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").touch()
+    for _ in range(2):
+        assert host.pending() == {"pending_security_updates": 3}
+    assert len(asked) == 2
+
+
 def test_screens_of_gnome_and_kde():
     values = {"lock-enabled": "true", "idle-delay": "uint32 300", "lock-delay": "uint32 30"}
     assert gnome_seconds(lambda schema, key: values[key]) == 330
