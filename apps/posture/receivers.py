@@ -4,7 +4,10 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from apps.machines.signals import machine_registered
 from apps.orgs import signals
+from apps.posture.intake import ReportInput
+from apps.posture.services.reports import take_report
 from apps.posture.services.verdict import rejudge
 
 
@@ -13,3 +16,11 @@ def follow_mode(sender: Any, *, org: Any, actor: Any, changed: frozenset[str], *
     """A new mode is in force at once, and releases whom it would not hold."""
     if "posture_enforcement" in changed:
         rejudge(org, actor=actor)
+
+
+@receiver(machine_registered)
+def take_first_report(sender: Any, *, machine: Any, posture: Any, actor: Any, **kwargs: Any) -> None:
+    """What a machine says of itself as it enrols; nonsense is passed over, for a report follows anyway."""
+    told = ReportInput(data=posture) if isinstance(posture, dict) else None
+    if told is not None and told.is_valid():
+        take_report(node=machine, actor=actor, values=told.validated_data)

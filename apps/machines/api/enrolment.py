@@ -20,8 +20,10 @@ from apps.machines.names import magicdns_name, parse_name, parse_tags
 from apps.machines.netmap import visible_peers
 from apps.machines.routes import parse_routes
 from apps.machines.services import enrolment
+from apps.machines.signals import machine_registered
 from apps.machines.snapshots import feed_of
 from apps.machines.tokens import MACHINE_TOKEN_SECONDS, machine_token
+from apps.machines.verdicts import Verdict, verdicts_of
 from apps.orgs.models import Organization
 from wire.numbers import AGENT_PORT, MAGICDNS_ADDRESS, TUNNEL_MTU
 
@@ -97,6 +99,8 @@ def _register_counted(call: Call, credential: Any) -> dict[str, Any]:
     enrolled = enrolment.register_machine(
         auth_key=key, credential=credential, candidate=candidate, actor=call.actor
     )
+    told = {"machine": enrolled.machine, "posture": call.data.get("posture"), "actor": call.actor}
+    machine_registered.send(Machine, **told)
     return _answer(enrolled)
 
 
@@ -190,7 +194,7 @@ def _answer(enrolled: enrolment.Enrolled) -> dict[str, Any]:
         "node_key": enrolled.node_key,
         "tags_refused": list(enrolled.tags_refused),
         "renamed_from": enrolled.renamed_from,
-        "posture_compliant": None,
+        "posture_compliant": verdicts_of(machine.org_id, [machine.pk]).get(machine.pk, Verdict()).compliant,
         "token": machine_token(machine.pk, machine.org_id),
         "expires_in": MACHINE_TOKEN_SECONDS,
         "refresh_token": None,

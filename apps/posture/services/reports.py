@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.core.actors import Actor
 from apps.machines.changes import touch
 from apps.machines.groups import groups_of
+from apps.machines.models import Machine
 from apps.machines.nodes import Node
 from apps.machines.services.writing import machine_in
 from apps.posture.judgement import Judgement
@@ -35,7 +36,7 @@ SIGNALS = (
 )
 
 
-def take_report(*, node: Node, actor: Actor, values: Mapping[str, Any]) -> Outcome:
+def take_report(*, node: Node | Machine, actor: Actor, values: Mapping[str, Any]) -> Outcome:
     """Keep a machine's signals as its one row, judge them, and carry out what follows; raises NotFound."""
     now = timezone.now()
     with transaction.atomic():

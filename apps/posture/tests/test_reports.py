@@ -13,6 +13,7 @@ from apps.posture.models import PostureHistory, PostureReport
 from apps.posture.tasks import end_grace, prune_history
 from apps.posture.tests.calls import (
     HEALTHY,
+    UNHEALTHY,
     add_policy,
     data,
     machine,
@@ -209,6 +210,18 @@ def test_what_a_report_leaves_out_is_unknown(cast, agent):
     answer = data(report(agent, firewall_enabled=None))
     assert answer["violations"] == ["signal_unknown"]
     assert answer["violation_details"][0]["allowed"] == "firewall_enabled"
+
+
+def test_a_machine_may_report_as_it_enrols(cast):
+    add_policy(cast.alice, cast.org_a, "Both", require_disk_encryption=True, require_firewall=True)
+    set_mode(cast.alice, cast.org_a, "enforce")
+    key = auth_key(cast.alice, cast.org_a, reusable=True)["key"]
+    agent = enrol(key, "alpha", posture=UNHEALTHY)
+    assert agent.answer["posture_compliant"] is False
+    (row,) = rows(cast.bob, cast.org_a, "posture_reports", machine_id=f"eq.{agent.id}")
+    assert row["violations"] == ["disk_encryption_required", "firewall_required"]
+    assert enrol(key, "beta").answer["posture_compliant"] is None
+    assert enrol(key, "gamma", posture={"firewall_enabled": "yes"}).answer["posture_compliant"] is None
 
 
 def test_the_guides_names_are_the_same_signals(cast, agent):
