@@ -1,5 +1,6 @@
 """Settings of a relay, from QZRELAY_* in the environment; a bad or unknown one stops the start."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ class RelayConfig:
     """jwks is the URL or the file of the control plane's signing keys (RFC 7517).
 
     The relay listens for TLS on listen:port (and the STUN server on listen:stun_port; 0 is off).
+    stun_workers is its number of processes, by default one a core.
     workers is the number of processes, which share the port and are joined by links. Metrics and
     health are answered on 127.0.0.1:admin_port (0 is off), by further workers on the ports after it.
     mesh joins it to the other relays of its region.
@@ -36,6 +38,7 @@ class RelayConfig:
     listen: str = ANY_INTERFACE
     port: int = RELAY_PORT
     stun_port: int = STUN_PORT
+    stun_workers: int = 1
     admin_port: int = 0
     workers: int = 1
     mesh: MeshConfig | None = None
@@ -66,7 +69,8 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
         port=_port("port", given.get("port"), RELAY_PORT),
         stun_port=_port("stun_port", given.get("stun_port"), STUN_PORT),
         admin_port=_port("admin_port", given.get("admin_port"), 0),
-        workers=_count("workers", given.get("workers")),
+        stun_workers=_count("stun_workers", given.get("stun_workers"), os.cpu_count() or 1),
+        workers=_count("workers", given.get("workers"), 1),
         mesh=_mesh(given),
         ca_file=_file("ca_file", ca_file) if ca_file else None,
         require_hybrid=_switch("require_hybrid", given.get("require_hybrid")),
@@ -101,9 +105,9 @@ def _mesh(given: Mapping[str, str]) -> MeshConfig | None:
     return MeshConfig(tuple(places), int(number), *files)
 
 
-def _count(name: str, value: str | None) -> int:
+def _count(name: str, value: str | None, default: int) -> int:
     if value is None:
-        return 1
+        return min(default, MAX_WORKERS)
     if not value.isdecimal() or not 1 <= int(value) <= MAX_WORKERS:
         raise ConfigError(f"{PREFIX}{name.upper()} must be a number from 1 to {MAX_WORKERS}, not {value!r}")
     return int(value)

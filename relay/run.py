@@ -41,11 +41,11 @@ def run(config: RelayConfig) -> None:
     sockets = bind(config.listen, config.port)
     # Refused here rather than in every worker.
     server_context(config.certificate, config.private_key, require_hybrid=config.require_hybrid)
-    stunner = None
-    if config.stun_port:
-        stunner = get_context("spawn").Process(
-            target=stun.serve, args=(config.listen, config.stun_port), daemon=True
-        )
+    stunners = [
+        get_context("spawn").Process(target=stun.serve, args=(config.listen, config.stun_port), daemon=True)
+        for _ in range(config.stun_workers if config.stun_port else 0)
+    ]
+    for stunner in stunners:
         stunner.start()
     try:
         if config.workers == 1:
@@ -53,8 +53,9 @@ def run(config: RelayConfig) -> None:
         else:
             _supervise(config, sockets)
     finally:
-        if stunner is not None:
+        for stunner in stunners:
             stunner.terminate()
+        for stunner in stunners:
             stunner.join(2)
 
 

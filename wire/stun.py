@@ -22,6 +22,7 @@ BINDING_SUCCESS: Final = 0x0101
 BINDING_ERROR: Final = 0x0111
 
 _MAPPED_ADDRESS = 0x0001
+_CHANGE_REQUEST = 0x0003
 _ERROR_CODE = 0x0009
 _UNKNOWN_ATTRIBUTES = 0x000A
 _XOR_MAPPED_ADDRESS = 0x0020
@@ -106,6 +107,29 @@ def unknown_attributes(txid: bytes, kinds: tuple[int, ...]) -> bytes:
     body = _attribute(_ERROR_CODE, b"\0\0\x04\x14" + reason)
     body += _attribute(_UNKNOWN_ATTRIBUTES, b"".join(struct.pack("!H", kind) for kind in kinds[:16]))
     return _with_fingerprint(BINDING_ERROR, txid, body)
+
+
+def classic_request(packet: bytes) -> bytes | None:
+    """The 16 bytes of id of a request in the manner of RFC 3489, which has no cookie; None for others.
+
+    CHANGE-REQUEST may be there as long as it asks for no change.
+    """
+    if not HEADER_BYTES <= len(packet) <= HEADER_BYTES + 8:
+        return None
+    kind, length = struct.unpack_from("!HH", packet)
+    if kind != BINDING_REQUEST or length != len(packet) - HEADER_BYTES or packet[4:8] == COOKIE_BYTES:
+        return None
+    if packet[HEADER_BYTES:] not in (b"", struct.pack("!HHI", _CHANGE_REQUEST, 4, 0)):
+        return None
+    return packet[4:HEADER_BYTES]
+
+
+def classic_success(ident: bytes, source: Endpoint) -> bytes:
+    """The answer to it: MAPPED-ADDRESS in clear (RFC 8489, section 11)."""
+    raw = ipaddress.ip_address(source.host).packed
+    value = struct.pack("!BBH", 0, 1 if len(raw) == 4 else 2, source.port) + raw
+    body = _attribute(_MAPPED_ADDRESS, value)
+    return struct.pack("!HH", BINDING_SUCCESS, len(body)) + ident + body
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
