@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Copy, Pencil, Plus, ShieldPlus, Trash2 } from "lucide-react";
+import { Copy, Plus, ShieldPlus } from "lucide-react";
 import { useState } from "react";
 import { act } from "@/api/act";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
@@ -9,13 +9,13 @@ import { orgSettingsQuery } from "@/api/org-settings";
 import { changeRow, removeRow } from "@/api/rows";
 import type { OnFail, PostureMode, PosturePolicy } from "@/api/tables";
 import { Confirm } from "@/components/confirm";
+import { SwitchedControls } from "@/components/item-controls";
 import { Page } from "@/components/page";
 import { Notice, QueryView } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { Switch } from "@/components/ui/switch";
 import { toast } from "@/components/ui/toast";
 import { useChannels } from "@/realtime/provider";
 import { PolicyDrawer } from "./policy-drawer";
@@ -157,13 +157,7 @@ function OwnPolicy({ policy, onEdit }: { policy: PosturePolicy; onEdit: () => vo
         {!policy.enabled && <Badge>Disabled</Badge>}
         {isAdmin && (
           <span className="ml-auto flex items-center gap-1">
-            <Button tone="ghost" size="icon" className="size-8" aria-label={`Edit ${policy.name}`} onClick={onEdit}>
-              <Pencil />
-            </Button>
-            <Button tone="ghost" size="icon" className="size-8" aria-label={`Delete ${policy.name}`} onClick={() => setRemoving(true)}>
-              <Trash2 />
-            </Button>
-            <Switch aria-label={`${policy.name} enabled`} checked={policy.enabled} disabled={turn.isPending} onChange={(enabled) => turn.mutate(enabled)} />
+            <SwitchedControls name={policy.name} enabled={policy.enabled} busy={turn.isPending} onEdit={onEdit} onDelete={() => setRemoving(true)} onSwitch={(enabled) => turn.mutate(enabled)} />
           </span>
         )}
       </header>

@@ -1,14 +1,14 @@
-import { ArrowRight, Check, X } from "lucide-react";
+import { Check, X } from "lucide-react";
 import { useState } from "react";
 import type { AccessGrant, GrantStatus } from "@/api/answers";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { Countdown } from "@/components/countdown";
-import { EndChips, type EndNames } from "@/components/end-chips";
+import type { EndNames } from "@/components/end-chips";
+import { FlowLine } from "@/components/flow-line";
 import { Timestamp } from "@/components/timestamp";
 import { Badge, type Colour } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { useNow } from "@/lib/now";
-import { serviceOf } from "@/lib/selectors";
 import { ApproveDialog, DenyDialog, RevokeDialog } from "./decision-dialogs";
 import { hoursText, isActive, shareLeft, stateOf } from "./queries";
 
@@ -50,16 +50,7 @@ export function GrantCard({ grant, names }: { grant: AccessGrant; names: EndName
           )}
         </div>
       </header>
-      <div className="mt-2.5 flex flex-wrap items-center gap-x-3 gap-y-2">
-        <EndChips end={grant.source_selector} names={names} />
-        <span className="inline-flex items-center gap-1.5 font-mono text-[0.8rem] font-medium text-blue">
-          <span aria-hidden className="h-px w-4 bg-current" />
-          {serviceOf(grant)}
-          <ArrowRight className="size-4" aria-hidden />
-          <span className="sr-only">to</span>
-        </span>
-        <EndChips end={grant.destination_selector} names={names} />
-      </div>
+      <FlowLine source={grant.source_selector} destination={grant.destination_selector} service={grant} names={names} tone="blue" className="mt-2.5" />
       {grant.reason && <p className="mt-2 text-pretty">“{grant.reason}”</p>}
       <p className="mt-2 text-[0.83rem] text-muted">
         <Outcome grant={grant} own={own} active={active} />

@@ -1,9 +1,10 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ChevronLeft, FileQuestion } from "lucide-react";
+import { FileQuestion } from "lucide-react";
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { messageOf } from "@/api/error";
+import { BackLink } from "@/components/back-link";
 import { Confirm } from "@/components/confirm";
 import { Page } from "@/components/page";
 import { Notice, QueryView } from "@/components/states";
@@ -31,9 +32,7 @@ export function ReviewPage({ campaignId }: { campaignId: string }) {
       subtitle={campaign && `Due ${localDate(campaign.due_date)}`}
       actions={campaign && <Cancel campaign={campaign} />}
       back={
-        <Link to="/access-reviews" className="mb-2 inline-flex items-center gap-1 rounded text-[0.85rem] text-muted hover:text-ink">
-          <ChevronLeft className="size-4" aria-hidden /> Access reviews
-        </Link>
+        <BackLink to="/access-reviews">Access reviews</BackLink>
       }
     >
       <QueryView query={query} skeleton={<Skeleton className="h-96" />}>

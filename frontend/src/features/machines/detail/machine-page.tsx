@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ArrowLeft, SearchX } from "lucide-react";
+import { SearchX } from "lucide-react";
 import { useCurrentOrg } from "@/api/current-org";
 import { orgSettingsQuery } from "@/api/org-settings";
 import type { Machine } from "@/api/tables";
+import { BackLink } from "@/components/back-link";
 import { Page } from "@/components/page";
 import { Notice, QueryView } from "@/components/states";
 import { buttonClass } from "@/components/ui/button";
@@ -48,7 +49,7 @@ function Found({ machine }: { machine: Machine }) {
         </span>
       }
       actions={<MachineActions machine={machine} />}
-      back={<BackLink />}
+      back={<BackLink to="/machines">All machines</BackLink>}
     >
       <IdentityWarning machineId={machine.id} />
       <div className="grid gap-4 lg:grid-cols-2 xl:grid-cols-3">
@@ -70,14 +71,6 @@ function Found({ machine }: { machine: Machine }) {
         </div>
       </div>
     </Page>
-  );
-}
-
-function BackLink() {
-  return (
-    <Link to="/machines" className="mb-1.5 inline-flex items-center gap-1.5 rounded text-[0.85rem] text-muted hover:text-ink">
-      <ArrowLeft className="size-4" aria-hidden /> All machines
-    </Link>
   );
 }
 

@@ -1,5 +1,5 @@
 import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Pencil, Plus, SlidersHorizontal, Trash2 } from "lucide-react";
+import { Plus, SlidersHorizontal } from "lucide-react";
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { messageOf } from "@/api/error";
@@ -9,12 +9,12 @@ import { changeRow, removeRow } from "@/api/rows";
 import type { AbacPolicy } from "@/api/tables";
 import { Confirm } from "@/components/confirm";
 import { EndChips, useEndNames, type EndNames } from "@/components/end-chips";
+import { SwitchedControls } from "@/components/item-controls";
 import { Page } from "@/components/page";
 import { Notice, QueryView } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { Switch } from "@/components/ui/switch";
 import { toast } from "@/components/ui/toast";
 import { useChannels } from "@/realtime/provider";
 import { attributesText } from "./policy-draft";
@@ -87,13 +87,7 @@ function PolicyCard({ policy, names, onEdit }: { policy: AbacPolicy; names: EndN
         {!policy.enabled && <Badge>Disabled</Badge>}
         {isAdmin && (
           <span className="ml-auto flex items-center gap-1">
-            <Button tone="ghost" size="icon" className="size-8" aria-label={`Edit ${policy.name}`} onClick={onEdit}>
-              <Pencil />
-            </Button>
-            <Button tone="ghost" size="icon" className="size-8" aria-label={`Delete ${policy.name}`} onClick={() => setRemoving(true)}>
-              <Trash2 />
-            </Button>
-            <Switch aria-label={`${policy.name} enabled`} checked={policy.enabled} disabled={turn.isPending} onChange={(enabled) => turn.mutate(enabled)} />
+            <SwitchedControls name={policy.name} enabled={policy.enabled} busy={turn.isPending} onEdit={onEdit} onDelete={() => setRemoving(true)} onSwitch={(enabled) => turn.mutate(enabled)} />
           </span>
         )}
       </header>

@@ -1,9 +1,8 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { ChevronLeft } from "lucide-react";
 import { useCurrentOrg, useIsAdmin, useMayInspect } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import { membersQuery } from "@/api/members";
+import { BackLink } from "@/components/back-link";
 import { FormFailure } from "@/components/confirm";
 import { Page } from "@/components/page";
 import { Forbidden, QueryView } from "@/components/states";
@@ -36,9 +35,7 @@ function Plan({ planId }: { planId: string }) {
       title="Planned change"
       subtitle={query.data?.note ?? "What it would do, before it does it."}
       back={
-        <Link to="/acls" className="mb-2 inline-flex items-center gap-1 rounded text-[0.85rem] text-muted hover:text-ink">
-          <ChevronLeft className="size-4" aria-hidden /> Access rules
-        </Link>
+        <BackLink to="/acls">Access rules</BackLink>
       }
     >
       <QueryView query={query} skeleton={<Skeleton className="h-96" />}>

@@ -1,12 +1,12 @@
 import { clsx } from "clsx";
-import { ArrowDown, ArrowRight, ArrowUp, Clock, Globe, HeartPulse, KeyRound, MonitorSmartphone, Pencil, Trash2, TriangleAlert, type LucideIcon } from "lucide-react";
+import { ArrowDown, ArrowUp, Clock, Globe, HeartPulse, KeyRound, MonitorSmartphone, TriangleAlert, type LucideIcon } from "lucide-react";
 import type { AclRule } from "@/api/tables";
-import { EndChips, type EndNames } from "@/components/end-chips";
+import type { EndNames } from "@/components/end-chips";
+import { FlowLine } from "@/components/flow-line";
+import { IconButton, SwitchedControls } from "@/components/item-controls";
 import { Badge } from "@/components/ui/badge";
-import { Button } from "@/components/ui/button";
-import { Switch } from "@/components/ui/switch";
 import { useNow } from "@/lib/now";
-import { serviceOf, spelledOut } from "@/lib/selectors";
+import { spelledOut } from "@/lib/selectors";
 import { localTime, utcTime } from "@/lib/time";
 import { ActionBadge } from "./action-badge";
 import { conditionsOf, type ConditionKind } from "./conditions";
@@ -51,16 +51,15 @@ export function RuleCard({ rule, names, actions, first, last }: Props) {
           {actions && <Controls rule={rule} actions={actions} first={first} last={last} />}
         </span>
       </header>
-      <div className={clsx("mt-2 flex flex-wrap items-center gap-x-3 gap-y-2", !rule.enabled && "opacity-75")}>
-        <EndChips end={rule.source} names={names} unresolved={rule.unresolved} />
-        <span className={clsx("inline-flex items-center gap-1.5 font-mono text-[0.8rem] font-medium", rule.action === "allow" ? "text-blue" : "text-red")}>
-          <span aria-hidden className="h-px w-4 bg-current" />
-          {serviceOf(rule)}
-          <ArrowRight className="size-4" aria-hidden />
-          <span className="sr-only">to</span>
-        </span>
-        <EndChips end={rule.destination} names={names} unresolved={rule.unresolved} />
-      </div>
+      <FlowLine
+        source={rule.source}
+        destination={rule.destination}
+        service={rule}
+        names={names}
+        tone={rule.action === "allow" ? "blue" : "red"}
+        unresolved={rule.unresolved}
+        className={clsx("mt-2", !rule.enabled && "opacity-75")}
+      />
       <Conditions rule={rule} />
       {rule.description && <p className="mt-2 text-[0.83rem] text-pretty text-muted">{rule.description}</p>}
     </article>
@@ -121,17 +120,7 @@ function Controls({ rule, actions: { onEdit, onDelete, onSwitch, onMove }, first
           <IconButton label={`Move ${rule.name} down`} disabled={last} onClick={() => onMove(rule, "down")} icon={<ArrowDown />} />
         </>
       )}
-      <IconButton label={`Edit ${rule.name}`} onClick={() => onEdit(rule)} icon={<Pencil />} />
-      <IconButton label={`Delete ${rule.name}`} onClick={() => onDelete(rule)} icon={<Trash2 />} />
-      <Switch aria-label={`${rule.name} enabled`} checked={rule.enabled} onChange={(enabled) => onSwitch(rule, enabled)} />
+      <SwitchedControls name={rule.name} enabled={rule.enabled} onEdit={() => onEdit(rule)} onDelete={() => onDelete(rule)} onSwitch={(enabled) => onSwitch(rule, enabled)} />
     </>
-  );
-}
-
-function IconButton({ label, icon, ...rest }: { label: string; icon: React.ReactNode; disabled?: boolean; onClick: () => void }) {
-  return (
-    <Button tone="ghost" size="icon" className="size-8" aria-label={label} title={label} {...rest}>
-      {icon}
-    </Button>
   );
 }

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Pencil, Plus, Trash2, X } from "lucide-react";
+import { Plus, X } from "lucide-react";
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { messageOf } from "@/api/error";
@@ -9,6 +9,7 @@ import type { NamedMachine } from "@/api/named";
 import { addRow, removeRow } from "@/api/rows";
 import type { AclRule, GroupMember, SegmentationGroup } from "@/api/tables";
 import { GroupDot } from "@/components/end-chips";
+import { EditDelete } from "@/components/item-controls";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Menu, MenuLabel } from "@/components/ui/menu";
@@ -50,12 +51,7 @@ export function GroupCard({ group, members, machines, rules }: Props) {
         </div>
         {isAdmin && (
           <div className="flex">
-            <Button tone="ghost" size="icon" className="size-8" aria-label={`Edit ${group.name}`} title={`Edit ${group.name}`} onClick={() => setDialog("edit")}>
-              <Pencil />
-            </Button>
-            <Button tone="ghost" size="icon" className="size-8" aria-label={`Delete ${group.name}`} title={`Delete ${group.name}`} onClick={() => setDialog("delete")}>
-              <Trash2 />
-            </Button>
+            <EditDelete name={group.name} onEdit={() => setDialog("edit")} onDelete={() => setDialog("delete")} />
           </div>
         )}
       </header>

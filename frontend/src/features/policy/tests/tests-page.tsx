@@ -1,20 +1,21 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { ArrowRight, ChevronLeft, CircleCheck, CircleDashed, CircleX, FlaskConical, Pencil, Play, Plus, Trash2 } from "lucide-react";
+import { CircleCheck, CircleDashed, CircleX, FlaskConical, Play, Plus } from "lucide-react";
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import { orgKey } from "@/api/keys";
 import { removeRow } from "@/api/rows";
+import { BackLink } from "@/components/back-link";
 import { Confirm } from "@/components/confirm";
-import { EndChips, useEndNames, type EndNames } from "@/components/end-chips";
+import { useEndNames, type EndNames } from "@/components/end-chips";
+import { FlowLine } from "@/components/flow-line";
+import { EditDelete } from "@/components/item-controls";
 import { Page } from "@/components/page";
 import { Notice, QueryView } from "@/components/states";
 import { Timestamp } from "@/components/timestamp";
 import { Button } from "@/components/ui/button";
 import { SkeletonLines } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
-import { serviceOf } from "@/lib/selectors";
 import { plural } from "@/lib/time";
 import { useChannels } from "@/realtime/provider";
 import { actOnPolicy } from "../plans/queries";
@@ -53,9 +54,7 @@ export function TestsPage() {
       title="Policy tests"
       subtitle="What must hold whatever changes. A change that breaks one is not applied."
       back={
-        <Link to="/acls" className="mb-2 inline-flex items-center gap-1 rounded text-[0.85rem] text-muted hover:text-ink">
-          <ChevronLeft className="size-4" aria-hidden /> Access rules
-        </Link>
+        <BackLink to="/acls">Access rules</BackLink>
       }
       actions={
         <>
@@ -126,13 +125,7 @@ function TestCard({ test, names, failure, onEdit, onRemove }: CardProps) {
       <div className="min-w-0 flex-1">
         <h2 className="font-semibold break-words">{test.name}</h2>
         <div className="mt-1.5 flex flex-wrap items-center gap-x-2.5 gap-y-1.5">
-          <EndChips end={test.source} names={names} />
-          <span className="inline-flex items-center gap-1.5 font-mono text-[0.8rem] text-muted">
-            {serviceOf({ protocol: test.protocol, ports: test.port ? String(test.port) : "*" })}
-            <ArrowRight className="size-4" aria-hidden />
-            <span className="sr-only">to</span>
-          </span>
-          <EndChips end={test.destination} names={names} />
+          <FlowLine source={test.source} destination={test.destination} service={{ protocol: test.protocol, ports: test.port ? String(test.port) : "*" }} names={names} tone="muted" />
           <span className="text-[0.85rem] text-muted">must be</span>
           <ActionBadge action={test.expected} />
         </div>
@@ -146,15 +139,10 @@ function TestCard({ test, names, failure, onEdit, onRemove }: CardProps) {
           </p>
         )}
       </div>
-      {onEdit && (
-        <Button tone="ghost" size="icon" className="size-8" aria-label={`Edit ${test.name}`} onClick={onEdit}>
-          <Pencil />
-        </Button>
-      )}
-      {onRemove && (
-        <Button tone="ghost" size="icon" className="size-8" aria-label={`Delete ${test.name}`} onClick={onRemove}>
-          <Trash2 />
-        </Button>
+      {onEdit && onRemove && (
+        <span className="flex">
+          <EditDelete name={test.name} onEdit={onEdit} onDelete={onRemove} />
+        </span>
       )}
     </article>
   );
