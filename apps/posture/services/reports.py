@@ -8,14 +8,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.actors import Actor
-from apps.machines.changes import touch
 from apps.machines.groups import groups_of
 from apps.machines.models import Machine
 from apps.machines.nodes import Node
 from apps.machines.services.writing import machine_in
 from apps.posture.judgement import Judgement
 from apps.posture.models import PostureReport
-from apps.posture.services.verdict import REASON, carry_out, rulebook
+from apps.posture.services.verdict import REASON, carry_out, rulebook, weigh
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,5 @@ def take_report(*, node: Node | Machine, actor: Actor, values: Mapping[str, Any]
         rules = rulebook(node.org_id)
         groups = groups_of(node.org_id, [machine.pk]).get(machine.pk, ())
         found = rules.judge(machine, report, groups, now)
-        if carry_out(machine, report, found, actor=actor):
-            touch(node.org_id, changed=[machine])
+        carry_out(node.org_id, [weigh(machine, report, found)], actor=actor)
         return Outcome(found, rules.mode, machine.quarantine_reason == REASON)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from apps.audit.services import record
 from apps.core.actors import Actor
-from apps.core.realtime import publish
+from apps.core.realtime import REFRESH_ABOVE, as_refresh, publish
 from apps.core.tenancy import org_id_of
 from apps.machines.changes import touch
 from apps.machines.groups import groups_of
@@ -80,6 +81,23 @@ def rulebook(org: Any) -> Rulebook:
     return Rulebook(mode, tuple(map(scoped, PosturePolicy.objects.for_org(org).filter(enabled=True))))
 
 
+class Change(NamedTuple):
+    """What a judgement makes of a machine and its report, not yet written.
+
+    first: the report is new; judged: its verdict's columns changed; news: verdict or codes did;
+    felt: the machine's map or its peers' may change; action: what is told of its quarantine.
+    """
+
+    machine: Machine
+    report: PostureReport
+    found: Judgement
+    first: bool
+    judged: bool
+    news: bool
+    felt: bool
+    action: str | None
+
+
 def rejudge(org: Any, *, actor: Actor, machine_ids: Iterable[uuid.UUID] | None = None) -> int:
     """Judge reports anew, all or of some machines; returns how many verdicts or states changed."""
     org_id, rules = org_id_of(org), rulebook(org)
@@ -87,7 +105,7 @@ def rejudge(org: Any, *, actor: Actor, machine_ids: Iterable[uuid.UUID] | None =
     if machine_ids is not None:
         wanted = wanted.filter(machine_id__in=list(machine_ids))
     ids = list(wanted.order_by("machine_id").values_list("machine_id", flat=True))
-    groups, changed = groups_of(org_id), []
+    groups, felt = groups_of(org_id), 0
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
         # Machines before reports, in the order of their ids: as every writer locks them.
@@ -95,62 +113,96 @@ def rejudge(org: Any, *, actor: Actor, machine_ids: Iterable[uuid.UUID] | None =
         machines = list(locked.order_by("pk"))
         rows = PostureReport.objects.for_org(org).filter(machine_id__in=batch)
         reports = {row.machine_id: row for row in rows}
-        for machine in machines:
-            report = reports.get(machine.pk)
-            if report is not None:
-                found = rules.judge(machine, report, groups.get(machine.pk, ()), timezone.now())
-                if carry_out(machine, report, found, actor=actor):
-                    changed.append(machine)
-    if changed:
-        touch(org, changed=changed)
-    return len(changed)
+        now = timezone.now()
+        changes = [
+            weigh(machine, report, rules.judge(machine, report, groups.get(machine.pk, ()), now))
+            for machine in machines
+            if (report := reports.get(machine.pk)) is not None
+        ]
+        felt += carry_out(org_id, changes, actor=actor)
+    return felt
 
 
-def carry_out(machine: Machine, report: PostureReport, found: Judgement, *, actor: Actor) -> bool:
-    """Store a judgement and move the machine; True if the caller has to `touch` it."""
-    was_verdict = report.compliant, report.effect == "restrict"
-    news = report._state.adding or [report.compliant, report.violations] != [found.compliant, found.codes]
+def weigh(machine: Machine, report: PostureReport, found: Judgement) -> Change:
+    """Bring the rows in line with a judgement, without writing them."""
+    first = report._state.adding
     before = {name: getattr(report, name) for name in JUDGED}
     report.compliant, report.violations = found.compliant, found.codes
     report.violation_details, report.effect = list(found.details), found.effect
     report.failing = dict(found.failing)
     report.failing_since = moment_of(min(found.failing.values(), default=None))
     report.grace_ends_at = moment_of(found.grace_ends)
-    after = {name: getattr(report, name) for name in JUDGED}
-    first = report._state.adding
-    if first:
-        report.save(force_insert=True)
-    elif after != before:
-        report.save(update_fields=JUDGED)
-    if news:
-        PostureHistory.objects.create_in(
-            machine.org_id, machine=machine, compliant=found.compliant, violations=found.codes
+    changed = {name for name in JUDGED if before[name] != getattr(report, name)}
+    restricted = "restrict" in {before["effect"], report.effect} and "effect" in changed
+    action = _move(machine, found)
+    return Change(
+        machine=machine,
+        report=report,
+        found=found,
+        first=first,
+        judged=bool(changed),
+        news=first or not changed.isdisjoint({"compliant", "violations"}),
+        felt=first or action is not None or "compliant" in changed or restricted,
+        action=action,
+    )
+
+
+def carry_out(org_id: uuid.UUID, changes: list[Change], *, actor: Actor) -> int:
+    """Write what was weighed as one version of the map; returns how many machines feel it."""
+    moved = [change for change in changes if change.action]
+    with as_refresh() if len(changes) > REFRESH_ABOVE else nullcontext():
+        # An upsert: bulk_update's CASE for each column and row is dearer than the rows themselves.
+        PostureReport.objects.for_org(org_id).bulk_create(
+            (change.report for change in changes if change.first or change.judged),
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=JUDGED,
         )
-    if first or after != before:
-        payload = {"id": report.pk, "machine_id": machine.pk, "compliant": found.compliant}
-        event = "INSERT" if first else "UPDATE"
-        publish(org=machine.org_id, channel="posture", event=event, table=TABLE, payload=payload)
-    moved = _move(machine, found, actor)
-    return moved or first or was_verdict != (report.compliant, report.effect == "restrict")
+        PostureHistory.objects.for_org(org_id).bulk_create(
+            PostureHistory(
+                org_id=org_id,
+                machine=change.machine,
+                compliant=change.found.compliant,
+                violations=change.found.codes,
+            )
+            for change in changes
+            if change.news
+        )
+        for change in moved:
+            change.machine.save(update_fields=[*QUARANTINE, "status", "updated_at"])
+        if felt := [change.machine for change in changes if change.felt]:
+            touch(org_id, changed=felt)
+        for change in changes:
+            _tell(org_id, change, actor)
+    return len(felt)
 
 
-def _move(machine: Machine, found: Judgement, actor: Actor) -> bool:
+def _move(machine: Machine, found: Judgement) -> str | None:
     """Quarantine an online machine, or lift a quarantine that posture imposed and would not hold now."""
     holds = found.effect == "quarantine"
     if holds and machine.status == "online" and quarantine(machine, reason=REASON):
         action = "machine.auto_quarantine"
-        policies = list(found.imposed)
     elif not holds and machine.quarantine_reason == REASON:
         lift_quarantine(machine)
-        action, policies = "machine.auto_unquarantine", list(found.failed)
+        action = "machine.auto_unquarantine"
     else:
-        return False
+        return None
     settle(machine)
-    machine.save(update_fields=[*QUARANTINE, "status", "updated_at"])
-    tell(machine, "UPDATE", quarantine_reason=machine.quarantine_reason)
-    details = {"name": machine.name, "policy": policies, "violations": found.codes}
-    record(org=machine.org_id, actor=actor, action=action, resource=machine, details=details)
-    return True
+    return action
+
+
+def _tell(org_id: uuid.UUID, change: Change, actor: Actor) -> None:
+    """Browsers of the report, and browsers and the trail of a move."""
+    machine, report, found = change.machine, change.report, change.found
+    if change.first or change.judged:
+        payload = {"id": report.pk, "machine_id": machine.pk, "compliant": found.compliant}
+        event = "INSERT" if change.first else "UPDATE"
+        publish(org=org_id, channel="posture", event=event, table=TABLE, payload=payload)
+    if change.action:
+        tell(machine, "UPDATE", quarantine_reason=machine.quarantine_reason)
+        policies = list(found.imposed if machine.quarantine_reason == REASON else found.failed)
+        details = {"name": machine.name, "policy": policies, "violations": found.codes}
+        record(org=org_id, actor=actor, action=change.action, resource=machine, details=details)
 
 
 def moment_of(seconds: float | None) -> datetime | None:
