@@ -26,6 +26,7 @@ KNOWN = frozenset(
         "PUBLIC_URL",
         "ALLOWED_HOSTS",
         "TRUSTED_PROXIES",
+        "RELAY_CA_FILE",
         "METRICS_TOKEN",
         "METRICS_TOKEN_FILE",
         "DEBUG",
@@ -50,6 +51,7 @@ class Config:
     public_url: str  # without a trailing slash
     allowed_hosts: tuple[str, ...]
     trusted_proxies: tuple[IPNetwork, ...]
+    relay_ca_file: str | None  # of relays whose certificates no public authority signed
     metrics_token: str | None
     debug: bool
 
@@ -78,9 +80,16 @@ def load(env: Mapping[str, str] | None = None) -> Config:
         public_url=public_url,
         allowed_hosts=_hosts(env.get("QZTNA_ALLOWED_HOSTS"), public_url),
         trusted_proxies=_networks(env.get("QZTNA_TRUSTED_PROXIES", "")),
+        relay_ca_file=_file(env.get("QZTNA_RELAY_CA_FILE")),
         metrics_token=_secret(env, "QZTNA_METRICS_TOKEN"),
         debug=_boolean(env.get("QZTNA_DEBUG", "false")),
     )
+
+
+def _file(path: str | None) -> str | None:
+    if path and not Path(path).is_file():
+        raise ConfigError(f"QZTNA_RELAY_CA_FILE: no file {path}")
+    return path or None
 
 
 def _secret(env: Mapping[str, str], name: str) -> str | None:

@@ -18,6 +18,7 @@ TRUSTED_PROXIES = CONFIG.trusted_proxies
 METRICS_TOKEN = CONFIG.metrics_token
 KEK = CONFIG.kek
 EMBEDDED = CONFIG.embedded
+RELAY_CA_FILE = CONFIG.relay_ca_file
 
 INSTALLED_APPS = [
     "unfold",

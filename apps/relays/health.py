@@ -1,39 +1,54 @@
-"""Whether relays answer: one probe a region, all at once, remembered for half a minute."""
+"""Whether relays answer: one visit a region, all at once, remembered for half a minute."""
 
-import ipaddress
-import socket
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 
-import httpx
+from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
+from prometheus_client import Gauge
 
+from apps.relays.probe import Pair, Stranger, visit
 from wire.netmap import RelayRegion
-from wire.relay import PROBE_PATH
 
-PROBE_SECONDS = 5.0
-KEPT_SECONDS = 30
-HEALTHY_STATUS = (200, 426)  # 426: the relay's socket asks for an upgrade
+KEPT_SECONDS = 45  # one visit of the job may be late
+AT_ONCE = 8
+
+HEALTHY = Gauge("quickztna_relay_region_healthy", "Whether a built-in region does its work", ["region"])
+LATENCY = Gauge(
+    "quickztna_relay_region_latency_seconds", "Time of a frame through a built-in region's relay", ["region"]
+)
 
 Verdict = dict[str, Any]
 
 
-def probe_all(regions: Sequence[RelayRegion], *, private: bool) -> dict[str, Verdict]:
-    """region_code -> {healthy, latency_ms, checked_at}; private: hosts inside a network are probed too."""
-    keys = {region.region_code: f"relay-health:{region.hostname}:{region.derp_port}" for region in regions}
-    kept = cache.get_many(keys.values())
+def probe_all(regions: Sequence[RelayRegion], *, private: bool, anew: bool = False) -> dict[str, Verdict]:
+    """region_code -> {healthy, latency_ms, tls_group, reason, checked_at}.
+
+    private: hosts inside a network are visited too. anew: what is remembered does not count.
+    """
+    keys = {region.region_code: _key(region) for region in regions}
+    kept = {} if anew else cache.get_many(keys.values())
     missing = [region for region in regions if keys[region.region_code] not in kept]
     if missing:
-        with ThreadPoolExecutor(max_workers=min(8, len(missing))) as pool:
-            verdicts = pool.map(lambda region: _probe(region, private=private), missing)
+        pairs = [(Stranger(region), Stranger(region)) for region in missing]
+        with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(missing))) as pool:
+            verdicts = pool.map(lambda region, pair: _verdict(region, pair, private=private), missing, pairs)
             names = (keys[region.region_code] for region in missing)
             fresh = dict(zip(names, verdicts, strict=True))
         cache.set_many(fresh, timeout=KEPT_SECONDS)
         kept |= fresh
     return {code: kept[key] for code, key in keys.items()}
+
+
+def show(found: dict[str, Verdict]) -> None:
+    """Put built-in regions into the metrics of this process; customers' own are theirs."""
+    for code, verdict in found.items():
+        HEALTHY.labels(code).set(verdict["healthy"])
+        if verdict["latency_ms"] is not None:
+            LATENCY.labels(code).set(verdict["latency_ms"] / 1000)
 
 
 def judged(found: dict[str, Verdict]) -> dict[str, Any]:
@@ -43,31 +58,11 @@ def judged(found: dict[str, Verdict]) -> dict[str, Any]:
     return {"status": status, "healthy": not bad, "degraded": bad}
 
 
-def _probe(region: RelayRegion, *, private: bool) -> Verdict:
-    began = time.monotonic()
-    healthy = (private or _is_public(region)) and _answers(region)
-    latency = round((time.monotonic() - began) * 1000, 1) if healthy else None
-    return {"healthy": healthy, "latency_ms": latency, "checked_at": timezone.now()}
+def _key(region: RelayRegion) -> str:
+    place = f"{region.hostname}:{region.derp_port}:{region.stun_port}"
+    return f"relay-health:{region.region_code}:{place}:{region.ipv4}:{region.ipv6}"
 
 
-def _answers(region: RelayRegion) -> bool:
-    try:
-        # Life, not identity, is asked for: agents check the certificate themselves.
-        answer = httpx.get(
-            f"https://{region.hostname}:{region.derp_port}{PROBE_PATH}",
-            timeout=PROBE_SECONDS,
-            verify=False,  # noqa: S501
-            trust_env=False,
-        )
-    except (httpx.HTTPError, httpx.InvalidURL, OSError):
-        return False
-    return answer.status_code in HEALTHY_STATUS
-
-
-def _is_public(region: RelayRegion) -> bool:
-    """What a customer typed may not make us call into our own network."""
-    try:
-        found = socket.getaddrinfo(region.hostname, region.derp_port, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return all(ipaddress.ip_address(str(entry[4][0])).is_global for entry in found)
+def _verdict(region: RelayRegion, pair: Pair, *, private: bool) -> Verdict:
+    found = visit(region, pair, private=private, ca_file=settings.RELAY_CA_FILE)
+    return {**asdict(found), "checked_at": timezone.now()}

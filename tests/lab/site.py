@@ -223,6 +223,7 @@ class Site:
         return {
             "QZTNA_DATA_DIR": str(self.directory / "control"),
             "QZTNA_PUBLIC_URL": self.console_url,
+            "QZTNA_RELAY_CA_FILE": str(self.authority.ca_file),
             "QZTNA_ALLOWED_HOSTS": f"127.0.0.1,localhost,{self.control.address},[{self.control.address6}]",
         }
 
