@@ -4,9 +4,12 @@ import contextlib
 import json
 from collections.abc import Callable
 
+from relay import batchio, http, websocket
+from relay import stun as stun_server
 from relay.core import Claims, Limits, RelayCore, TokenRefused
+from relay.tokens import TokenVerifier
 from wire import control, disco, psk, relay, stun
-from wire.binary import WireError
+from wire.binary import Endpoint, WireError
 from wire.netmap import Netmap, NetmapDelta
 
 
@@ -132,10 +135,80 @@ def _register(core: RelayCore, number: int, now: float) -> None:
         core._by_key[claims.organisation, claims.key] = connection
 
 
+def _demand(holds: bool) -> None:
+    if not holds:
+        raise AssertionError("refused in the wrong way")
+
+
+def fuzz_stunserver(data: bytes) -> None:
+    """What the server answers to strangers: bounded, and of the same transaction."""
+    if len(data) > batchio.SLOT_BYTES:
+        return
+    answer = stun_server.answer(data, Endpoint("2001:db8::1", 40000))
+    if answer is not None:
+        assert len(answer) <= 92
+        assert answer[4:20] == data[4:20]
+        assert data[:2] == b"\0\1"
+
+
+def fuzz_upgrade(data: bytes) -> None:
+    """Heads of requests and responses: refused with a status, or answered as the RFC says."""
+    try:
+        found = http.find_head(data)
+    except http.HttpError as error:
+        _demand(error.status == 431)
+        return
+    if found is None:
+        return
+    raw, length = found
+    assert data[:length] == raw + b"\r\n\r\n"
+    with contextlib.suppress(http.HttpError):
+        websocket.check_answer(http.parse_response(raw), "key")
+    try:
+        answer = websocket.accept_upgrade(http.parse_request(raw), relay.SUBPROTOCOL)
+    except http.HttpError as error:
+        _demand(400 <= error.status < 500)
+        return
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    # Nothing of the request gets into our own lines but a hash.
+    assert answer.count(b"\r\n") == 6
+
+
+def fuzz_websocket(data: bytes) -> None:
+    """Frames of both directions: whole ones only, within the limit, and what is left is a beginning."""
+    for masked in (True, False):
+        view = memoryview(bytearray(data))
+        try:
+            found, taken = websocket.split(view, masked=masked, limit=1024)
+        except websocket.FrameError as error:
+            _demand(error.code in (websocket.PROTOCOL_ERROR, websocket.TOO_BIG))
+            continue
+        assert taken <= len(data)
+        assert sum(len(payload) for _, payload in found) <= taken
+        assert all(len(payload) <= 1024 for _, payload in found)
+        if not masked:
+            frames = [websocket.header(len(p), masked=False, first=f) + bytes(p) for f, p in found]
+            assert (
+                websocket.split(memoryview(bytearray(b"".join(frames))), masked=False, limit=1024)[0] == found
+            )
+
+
+def fuzz_token(data: bytes) -> None:
+    """Tokens that nobody signed."""
+    verifier = TokenVerifier(region="lon1")
+    with contextlib.suppress(TokenRefused):
+        verifier.verify(data.decode("latin-1"), 0.0)
+        raise AssertionError("an unsigned token is good")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "disco": fuzz_disco,
     "netmap": fuzz_netmap,
     "relay": fuzz_relay,
     "relaycore": fuzz_relaycore,
     "stun": fuzz_stun,
+    "stunserver": fuzz_stunserver,
+    "token": fuzz_token,
+    "upgrade": fuzz_upgrade,
+    "websocket": fuzz_websocket,
 }
