@@ -36,19 +36,23 @@ _FINGERPRINT_XOR: Final = 0x5354554E
 class SourceLimit:
     """Requests per second and source, in a table of fixed size: sources may share a row."""
 
-    def __init__(self, per_second: int = REQUESTS_PER_SECOND, salt: bytes = b"") -> None:
+    def __init__(self, per_second: int = REQUESTS_PER_SECOND) -> None:
         self._per_second = per_second
-        self._salt = salt
         self._second = 0
         self._counts = [0] * _BUCKETS
 
-    def allows(self, source: bytes, now: float) -> bool:
-        """Count one request of a source, an address in binary; False when it had enough in this second."""
+    def turn(self, now: float) -> None:
+        """Time has passed; call it before allows()."""
         if int(now) != self._second:
             self._second = int(now)
             self._counts = [0] * _BUCKETS
-        # An IPv6 host owns a /64 at least, so that is what counts as one source.
-        row = hash(self._salt + source[:8]) % _BUCKETS
+
+    def allows(self, source: bytes) -> bool:
+        """Count one request of a source, its IPv4 address or its IPv6 /64; False when it had enough.
+
+        Python keys the hash of bytes anew for each process, so nobody can aim at another's row.
+        """
+        row = hash(source) % _BUCKETS
         self._counts[row] += 1
         return self._counts[row] <= self._per_second
 
@@ -83,7 +87,7 @@ def serve(listen: str, port: int, per_second: int = REQUESTS_PER_SECOND) -> None
             sockets.append(bind(socket.AF_INET6, "::", port))
         except OSError as error:
             logger.info("no STUN on IPv6: %s", error)
-    limit = SourceLimit(per_second, salt=os.urandom(8))
+    limit = SourceLimit(per_second)
     poll = select.poll()
     drains = {sock.fileno(): drainer(sock, limit) for sock in sockets}
     for descriptor in drains:
@@ -118,77 +122,88 @@ class Batches:
     """Answers in place what asks as nearly everybody asks: a request with FINGERPRINT or with nothing."""
 
     def __init__(self, sock: socket.socket, limit: SourceLimit) -> None:
-        self._socket, self._limit, self._io = sock, limit, BatchSocket(sock)
+        self._socket, self._limit = sock, limit
         self._four = sock.family == socket.AF_INET
         blank = stun.binding_success(bytes(12), Endpoint("0.0.0.0" if self._four else "::", 0))  # noqa: S104
-        self._bytes = len(blank)
-        for index in range(BATCH):
-            self._io.outbox[index * SLOT_BYTES : index * SLOT_BYTES + len(blank)] = blank
+        # All of an answer but transaction, port, address and checksum.
+        self._head, self._attribute = blank[:8], blank[20:26]
+        self._io = BatchSocket(sock, len(blank))
 
     def drain(self) -> None:
         """Answer what waits, some batches of it, for there may be other sockets."""
+        answered = self._answered4 if self._four else self._answered6
         for _ in range(_BATCHES):
             sizes = self._io.receive()
-            if sizes:
-                self._io.send(self._answered(sizes))
+            if not sizes:
+                return
+            self._limit.turn(time.monotonic())
+            slots = answered(sizes)
+            if slots:
+                self._io.send(slots)
             if len(sizes) < BATCH:
                 return
 
-    def _answered(self, sizes: list[int]) -> list[tuple[int, int]]:
-        """(slot, size) of the answers that were written."""
-        inbox, outbox, names = self._io.inbox, self._io.outbox, self._io.names
-        allows, now, answers = self._limit.allows, time.monotonic(), []
-        write = self._write4 if self._four else self._write6
-        for index, size in enumerate(sizes):
-            at, name = index * SLOT_BYTES, index * NAME_BYTES
-            source = bytes(names[name + 4 : name + 8] if self._four else names[name + 8 : name + 24])
-            if not (names[name + 2] or names[name + 3]) or not allows(source, now):
+    def _answered4(self, sizes: list[int]) -> list[int]:
+        """Slots of the answers that were written."""
+        inbox, outbox, names, allows = self._io.inbox, self._io.outbox, self._io.names, self._limit.allows
+        head, attribute, slots = self._head, self._attribute, []
+        for slot, size in enumerate(sizes):
+            at, name = slot * SLOT_BYTES, slot * NAME_BYTES
+            # Port and address lie side by side here as in the answer.
+            place = bytes(names[name + 2 : name + 8])
+            if place[:2] == _NO_PORT or not allows(place[2:]):
                 continue
-            head = inbox[at : at + 8]
-            if (size == _COMMON_BYTES and head == _COMMON_HEAD and _intact(inbox, at)) or (
-                size == stun.HEADER_BYTES and head == _BARE_HEAD
-            ):
-                outbox[at + 8 : at + 20] = inbox[at + 8 : at + 20]
-                write(at, name)
-                end = at + self._bytes
-                checksum = zlib.crc32(outbox[at : end - 8]) ^ _FINGERPRINT_XOR
-                outbox[end - 4 : end] = checksum.to_bytes(4, "big")
-                answers.append((index, self._bytes))
-            elif size <= SLOT_BYTES:
-                self._answer_alone(bytes(inbox[at : at + size]), source, name)
-        return answers
+            packet = bytes(inbox[at : at + _COMMON_BYTES])
+            if not _common(packet, size):
+                self._answer_alone(bytes(inbox[at : at + size]), place[2:], place[:2])
+                continue
+            mapped = int.from_bytes(place, "big") ^ _MASK4
+            body = head + packet[8:20] + attribute + mapped.to_bytes(6, "big")
+            checksum = zlib.crc32(body) ^ _FINGERPRINT_XOR
+            outbox[at : at + 40] = body + _FINGERPRINT_HEAD + checksum.to_bytes(4, "big")
+            slots.append(slot)
+        return slots
 
-    def _write4(self, at: int, name: int) -> None:
-        # Port and address lie side by side in both, and the cookie masks them.
-        mapped = int.from_bytes(self._io.names[name + 2 : name + 8], "big") ^ _MASK4
-        self._io.outbox[at + 26 : at + 32] = mapped.to_bytes(6, "big")
+    def _answered6(self, sizes: list[int]) -> list[int]:
+        """The same for IPv6, whose addresses are masked by the transaction too (section 14.2)."""
+        inbox, outbox, names, allows = self._io.inbox, self._io.outbox, self._io.names, self._limit.allows
+        head, attribute, slots = self._head, self._attribute, []
+        for slot, size in enumerate(sizes):
+            at, name = slot * SLOT_BYTES, slot * NAME_BYTES
+            port, host = bytes(names[name + 2 : name + 4]), bytes(names[name + 8 : name + 24])
+            # An IPv6 host owns a /64 at least, so that is what counts as one source.
+            if port == _NO_PORT or not allows(host[:8]):
+                continue
+            packet = bytes(inbox[at : at + _COMMON_BYTES])
+            if not _common(packet, size):
+                self._answer_alone(bytes(inbox[at : at + size]), host, port)
+                continue
+            mapped = int.from_bytes(port + host, "big") ^ int.from_bytes(_PORT_MASK + packet[4:20], "big")
+            body = head + packet[8:20] + attribute + mapped.to_bytes(18, "big")
+            checksum = zlib.crc32(body) ^ _FINGERPRINT_XOR
+            outbox[at : at + 52] = body + _FINGERPRINT_HEAD + checksum.to_bytes(4, "big")
+            slots.append(slot)
+        return slots
 
-    def _write6(self, at: int, name: int) -> None:
-        names, outbox = self._io.names, self._io.outbox
-        port = int.from_bytes(names[name + 2 : name + 4], "big") ^ (stun.MAGIC_COOKIE >> 16)
-        outbox[at + 26 : at + 28] = port.to_bytes(2, "big")
-        mask = int.from_bytes(outbox[at + 4 : at + 20], "big")  # cookie and transaction
-        mapped = int.from_bytes(names[name + 8 : name + 24], "big") ^ mask
-        outbox[at + 28 : at + 44] = mapped.to_bytes(16, "big")
-
-    def _answer_alone(self, packet: bytes, source: bytes, name: int) -> None:
-        host = socket.inet_ntop(self._socket.family, source)
-        port = int.from_bytes(self._io.names[name + 2 : name + 4], "big")
+    def _answer_alone(self, packet: bytes, raw_host: bytes, raw_port: bytes) -> None:
+        host, port = socket.inet_ntop(self._socket.family, raw_host), int.from_bytes(raw_port, "big")
         response = answer(packet, Endpoint(host, port))
         if response is not None:
             _send(self._socket, response, (host, port))
 
 
-_MASK4: Final = (stun.MAGIC_COOKIE >> 16) << 32 | stun.MAGIC_COOKIE
-
-
-def _intact(inbox: memoryview, at: int) -> bool:
-    """Whether the eight bytes after the header are its FINGERPRINT."""
-    expected = zlib.crc32(inbox[at : at + 20]) ^ _FINGERPRINT_XOR
-    return inbox[at + 20 : at + 28] == _FINGERPRINT_HEAD + expected.to_bytes(4, "big")
-
-
+_NO_PORT: Final = bytes(2)
+_PORT_MASK: Final = stun.COOKIE_BYTES[:2]
+_MASK4: Final = int.from_bytes(_PORT_MASK + stun.COOKIE_BYTES, "big")
 _FINGERPRINT_HEAD: Final = stun.binding_request(bytes(12))[20:24]
+
+
+def _common(packet: bytes, size: int) -> bool:
+    """Whether a datagram, of which packet is the beginning, is a request with FINGERPRINT or nothing."""
+    if size == _COMMON_BYTES:
+        checksum = zlib.crc32(packet[:20]) ^ _FINGERPRINT_XOR
+        return packet[:8] == _COMMON_HEAD and packet[20:] == _FINGERPRINT_HEAD + checksum.to_bytes(4, "big")
+    return size == stun.HEADER_BYTES and packet[:8] == _BARE_HEAD
 
 
 def _drain(sock: socket.socket, limit: SourceLimit) -> None:
@@ -201,7 +216,8 @@ def _drain(sock: socket.socket, limit: SourceLimit) -> None:
         except OSError:
             continue
         source = socket.inet_pton(sock.family, address[0].partition("%")[0])
-        if address[1] == 0 or not limit.allows(source, time.monotonic()):
+        limit.turn(time.monotonic())
+        if address[1] == 0 or not limit.allows(source[:8]):
             continue
         response = answer(packet, Endpoint(address[0], address[1]))
         if response is not None:

@@ -27,6 +27,7 @@ from wire.binary import Endpoint
 
 HOST = "127.0.0.1"
 PORTS = 16
+REQUEST_BYTES = len(stun.binding_request(bytes(12)))
 ROUNDS, SECONDS = 7, 2.0
 # The limit for one source would end the measurement.
 SERVE = "from relay import stun; stun.serve({host!r}, {port}, per_second=10**9)"
@@ -78,7 +79,7 @@ class Asker:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((HOST, 0))
         self._socket.setblocking(False)
-        self._io = BatchSocket(self._socket)
+        self._io = BatchSocket(self._socket, REQUEST_BYTES)
         self._txids = set()
         place = struct.pack("=H", socket.AF_INET) + server.port.to_bytes(2, "big") + socket.inet_aton(HOST)
         for slot in range(BATCH):
@@ -86,7 +87,6 @@ class Asker:
             self._txids.add(request[8:20])
             self._io.outbox[slot * SLOT_BYTES : slot * SLOT_BYTES + len(request)] = request
             self._io.names[slot * NAME_BYTES : slot * NAME_BYTES + len(place)] = place
-        self._size = len(request)
         # XOR-MAPPED-ADDRESS of IPv4 is masked by the cookie alone: one for all requests of this port.
         source = Endpoint(*self._socket.getsockname())
         self._mapped = stun.binding_success(bytes(12), source)[20:32]
@@ -94,7 +94,7 @@ class Asker:
 
     def ask(self, count: int = BATCH) -> None:
         """Send so many requests of the window."""
-        self._io.send([(slot, self._size) for slot in range(count)])
+        self._io.send(list(range(count)))
 
     def hear(self) -> int:
         """Take what came and ask as often again."""
