@@ -1,11 +1,13 @@
 """Jobs: what time has ended is written down."""
 
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.actors import Actor
 from apps.core.jobs import job
-from apps.policy.models import AclRule, JitAccessGrant
+from apps.policy.models import AclRule, ChangePlan, JitAccessGrant
 from apps.policy.services.grants import expire_due
+from apps.policy.services.plans import OPEN, expire_plans
 
 
 @job("grant-expiry", every_seconds=30)
@@ -20,3 +22,14 @@ def expire_grants() -> dict[str, int]:
     orgs |= set(AclRule.all_orgs.filter(enabled=True, expires_at__lte=now).values_list("org_id", flat=True))
     actor = Actor.job("grant-expiry")
     return {"expired": sum(expire_due(org=org_id, actor=actor) for org_id in sorted(orgs))}
+
+
+@job("plan-deadlines", every_seconds=10)
+def end_plans() -> dict[str, int]:
+    """A plan that nobody confirmed in time is undone; one that nobody applied is closed."""
+    now = timezone.now()
+    unconfirmed = Q(status="awaiting_confirmation", confirm_by__lte=now)
+    lapsed = Q(status__in=OPEN, expires_at__lte=now)
+    orgs = set(ChangePlan.all_orgs.filter(unconfirmed | lapsed).values_list("org_id", flat=True))
+    actor = Actor.job("plan-deadlines")
+    return {"ended": sum(expire_plans(org=org_id, actor=actor) for org_id in sorted(orgs))}

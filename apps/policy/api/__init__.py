@@ -1,3 +1,12 @@
 """Endpoints of policy; importing this declares them."""
 
-from apps.policy.api import attributes, evaluate, grants, groups, rules, versions  # noqa: F401
+from apps.policy.api import (  # noqa: F401
+    attributes,
+    evaluate,
+    grants,
+    groups,
+    plans,
+    policytests,
+    rules,
+    versions,
+)

@@ -9,6 +9,7 @@ from apps.core.errors import NotFound
 from apps.policy.documents import snapshot_of
 from apps.policy.models import PolicyRevision, PolicyVersion
 from apps.policy.services import versions as services
+from apps.policy.services.plans import return_to
 
 MOST_VERSIONS = 50
 
@@ -37,6 +38,10 @@ class DiffInput(serializers.Serializer):
 
 class LabelInput(serializers.Serializer):
     change_summary = serializers.CharField(max_length=300, required=False, allow_blank=True)
+
+
+class ReturnInput(serializers.Serializer):
+    target_version = serializers.IntegerField(min_value=1)
 
 
 class RevisionsInput(serializers.Serializer):
@@ -117,6 +122,12 @@ def _revision(call: Call) -> dict[str, Any]:
     return {"revision": row.revision, "at": row.created_at, "summary": row.summary, "changes": row.changes}
 
 
+def _return(call: Call) -> dict[str, Any]:
+    target = call.data["target_version"]
+    present = return_to(org=call.org, actor=call.actor, revision=target)
+    return {"plan_id": None, "rolled_back_to": target, "version": present}
+
+
 class Versions(ActionView):
     topic = "governance"
     actions = (
@@ -126,6 +137,7 @@ class Versions(ActionView):
         Operation("diff_policy_versions", "M", _diff, DiffInput, scope="acl:read"),
         Operation("rollback_policy", "A", _roll_back, RollbackInput, scope="acl:write"),
         Operation("policy_version_create", "A", _label, LabelInput, scope="acl:write"),
+        Operation("policy_version_rollback", "A", _return, ReturnInput, scope="acl:write"),
         Operation("list_revisions", "M", _revisions, RevisionsInput, scope="acl:read"),
         Operation("get_revision", "M", _revision, RevisionInput, scope="acl:read"),
     )
