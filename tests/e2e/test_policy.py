@@ -202,6 +202,28 @@ def test_history_shows_what_a_change_changed(console, network):
     expect(change.get_by_role("insertion").filter(has_text="db")).to_be_visible()
 
 
+def test_a_change_is_drawn_before_it_is_made_and_rolled_back_on_trial(console, network):
+    network.add("acl_rules", name="pages", source="laptop", destination="web", protocol="tcp", ports="80,443")
+    console.goto(f"{network.plane.url}/acls")
+    console.get_by_role("button", name="Edit pages").click()
+    drawer = console.get_by_role("dialog")
+    drawer.get_by_role("combobox", name="Destination", exact=True).fill("db")
+    drawer.get_by_text("deny", exact=True).click()
+    drawer.get_by_label("Priority").fill("1")
+    drawer.get_by_role("button", name="Save", exact=True).click()
+    preview = console.get_by_role("dialog", name="Change pages")
+    expect(preview.get_by_text("This is what will change. Nothing has happened yet.")).to_be_visible()
+    expect(preview.get_by_text("1 flow lost")).to_be_visible()
+    expect(preview.get_by_text("laptop → db (80,443)")).to_be_visible()
+    expect(preview.get_by_text("machines get new rules")).to_be_visible()
+    preview.get_by_label("Undo by itself").select_option("60")
+    preview.get_by_role("button", name="Apply").click()
+    trial = console.get_by_role("dialog", name="In force, on trial")
+    trial.get_by_role("button", name="Roll back").click()
+    expect(card(console, "Rule", "pages").get_by_text("tcp 80,443")).to_be_visible(timeout=LIVE_MS)
+    expect(card(console, "Rule", "pages").get_by_text("web", exact=True)).to_be_visible()
+
+
 def no_preview(route):
     """Stands for a control plane that can't work a plan out."""
     failure = '{"success":false,"data":null,"error":{"code":"SERVICE_UNAVAILABLE","message":"Too busy."}}'

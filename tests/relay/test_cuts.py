@@ -91,7 +91,7 @@ def test_what_is_no_list_cuts_nobody(control, cuts, document):
 def test_a_void_token_does_not_register(control, cuts):
     token = control.token(KEY, regions=["test1"])
     assert cuts.verify(token, 0.0).key == KEY
-    cuts.read(signed(control, {cut_id("org-a", KEY): NOW}), NOW)
+    cuts.read(signed(control, {cut_id("org-a", KEY): int(time.time())}), NOW)
     with pytest.raises(TokenRefused):
         cuts.verify(token, 0.0)
 

@@ -48,11 +48,12 @@ def test_dates_pages_and_menus(cast, rows):
     now = timezone.now().isoformat()
     assert search(cast.bob, cast.org_a, date_from=now)["total"] == 0
     page = search(cast.bob, cast.org_a, page=1, page_size=3)
-    assert (page["total"], page["total_pages"], len(page["logs"])) == (4, 2, 1)
-    assert page["filters"]["action_categories"] == ["auth", "machine", "org"]
+    # Three of this test, the organisation and its starter rule.
+    assert (page["total"], page["total_pages"], len(page["logs"])) == (5, 2, 2)
+    assert page["filters"]["action_categories"] == ["acl_rule", "auth", "machine", "org"]
     assert page["logs"][0]["actor"]["email"] == "alice@example.com"
     first = search(cast.bob, cast.org_a, page_size=1)["logs"][0]
-    assert search(cast.bob, cast.org_a, after_id=first["id"])["total"] == 3
+    assert search(cast.bob, cast.org_a, after_id=first["id"])["total"] == 4
 
 
 def test_the_check_is_open_to_auditors_and_is_itself_told(cast, rows):

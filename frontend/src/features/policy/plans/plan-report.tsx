@@ -37,10 +37,10 @@ function Connections({ plan: { live_connections_cut: cut } }: { plan: PlanAnswer
   if (cut.length === 0) return null;
   return (
     <Line tone="orange" icon={<Scissors />}>
-      <b className="font-semibold">{plural(cut.length, "live connection")} will be cut:</b>{" "}
+      <b className="font-semibold">{plural(cut.length, "flow")} between machines that are online will be cut:</b>{" "}
       {cut
         .slice(0, 5)
-        .map(({ source, destination, port }) => `${source.name} → ${destination.name}${port ? ` (${port})` : ""}`)
+        .map(({ source, destination, port, ports }) => `${source.name} → ${destination.name}${(ports ?? port ?? "*") === "*" ? "" : ` (${ports ?? port})`}`)
         .join(", ")}
       {cut.length > 5 && ` and ${cut.length - 5} more`}
     </Line>
