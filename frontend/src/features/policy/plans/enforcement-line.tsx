@@ -14,7 +14,7 @@ export function EnforcementLine() {
   return (
     <span className="inline-flex flex-wrap items-center gap-x-2" title={pending.length > 0 ? `Waiting for ${pending.map(({ name }) => name).join(", ")}` : undefined}>
       <Dot colour={complete ? "green" : "yellow"} pulse={!complete} />
-      <span>{total === 0 ? "No machine is online to enforce it" : complete ? `In force on ${total === 1 ? "the" : "all"} ${plural(total, "online machine")}` : `In force on ${acknowledged} of ${plural(total, "machine")}`}</span>
+      <span>{total === 0 ? "No machine had to change for it" : complete ? `In force on ${total === 1 ? "the" : "all"} ${plural(total, "online machine")}` : `In force on ${acknowledged} of ${plural(total, "machine")}`}</span>
       {half !== null && nearlyAll !== null && (
         <span className="tabular-nums">
           after {duration(half)}, 99 % within {duration(nearlyAll)}
