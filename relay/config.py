@@ -26,6 +26,7 @@ class RelayConfig:
     stun_workers is its number of processes, by default one a core.
     workers is the number of processes, which share the port and are joined by links. Metrics and
     health are answered on 127.0.0.1:admin_port (0 is off), by further workers on the ports after it.
+    client_mbit and organisation_mbit are rates in Mbit/s at which clients are read (0 is any).
     mesh joins it to the other relays of its region.
     ca_file adds a private authority for fetching jwks by https. require_hybrid refuses handshakes
     without the hybrid key exchange, and the start where the installation cannot check that.
@@ -41,6 +42,8 @@ class RelayConfig:
     stun_workers: int = 1
     admin_port: int = 0
     workers: int = 1
+    client_mbit: int = 0
+    organisation_mbit: int = 0
     mesh: MeshConfig | None = None
     ca_file: Path | None = None
     require_hybrid: bool = False
@@ -71,6 +74,8 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
         admin_port=_port("admin_port", given.get("admin_port"), 0),
         stun_workers=_count("stun_workers", given.get("stun_workers"), os.cpu_count() or 1),
         workers=_count("workers", given.get("workers"), 1),
+        client_mbit=_rate("client_mbit", given.get("client_mbit")),
+        organisation_mbit=_rate("organisation_mbit", given.get("organisation_mbit")),
         mesh=_mesh(given),
         ca_file=_file("ca_file", ca_file) if ca_file else None,
         require_hybrid=_switch("require_hybrid", given.get("require_hybrid")),
@@ -83,6 +88,12 @@ def _port(name: str, value: str | None, default: int) -> int:
     if not value.isdecimal() or int(value) > 65535:
         raise ConfigError(f"{PREFIX}{name.upper()} must be a port number, not {value!r}")
     return int(value)
+
+
+def _rate(name: str, value: str | None) -> int:
+    if value is not None and not value.isdecimal():
+        raise ConfigError(f"{PREFIX}{name.upper()} must be a number of Mbit/s, not {value!r}")
+    return int(value or 0)
 
 
 def _mesh(given: Mapping[str, str]) -> MeshConfig | None:

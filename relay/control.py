@@ -25,6 +25,8 @@ from wire.relay import CUTS_AUDIENCE, CUTS_PATH, MAX_CUTS, cut_id
 logger = logging.getLogger("relay.control")
 
 POLL_SECONDS: Final = 0.4
+# Waits double between these while asking fails; right after a start, keys are not loaded yet.
+FIRST_RETRY_SECONDS: Final = 0.05
 RETRY_SECONDS: Final = 2.0
 # Asked for in full this often, so that whoever holds back lists is noticed.
 FULL_SECONDS: Final = 30.0
@@ -87,7 +89,7 @@ def cuts_url(jwks: str) -> str | None:
 async def keep_cut(cuts: CutList, url: str, ca_file: Path | None, apply: Callable[[], None]) -> None:
     """Follow the list for ever; apply is called when it names somebody new."""
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    etag, full_at = "", 0.0
+    etag, full_at, delay = "", 0.0, FIRST_RETRY_SECONDS
     async with httpx.AsyncClient(verify=context, timeout=5) as client:
         while True:
             try:
@@ -104,6 +106,6 @@ async def keep_cut(cuts: CutList, url: str, ca_file: Path | None, apply: Callabl
                 delay = POLL_SECONDS
             except (ValueError, KeyError, TypeError, httpx.HTTPError, TokenRefused) as error:
                 logger.warning("list of cut machines not read: %s", error or type(error).__name__)
-                etag, delay = "", RETRY_SECONDS
+                etag, delay = "", min(RETRY_SECONDS, 2 * delay)
             # Relays that started together need not ask together.
             await asyncio.sleep(delay * random.uniform(0.8, 1.0))  # noqa: S311 spreads load

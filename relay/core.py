@@ -58,14 +58,20 @@ class TokenRefused(Exception):
     """The token is forged, expired, or for another audience or region."""
 
 
+# What may come at once before a rate counts.
+BURST_SECONDS: Final = 0.25
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one connection, in bytes and seconds."""
+    """Bounds of one connection, in bytes and seconds; rates in bytes per second, 0 for none."""
 
     queue_bytes: int = 512 * 1024
     queue_seconds: float = 3.0
     hello_seconds: float = 10.0
     keepalive_seconds: int = 30
+    client_rate: int = 0
+    organisation_rate: int = 0
 
 
 @dataclass(slots=True)
@@ -113,6 +119,8 @@ class RelayCore:
         self._by_key: dict[tuple[str, bytes], _Connection] = {}
         self._ready: set[int] = set()
         self._closing: dict[int, int] = {}
+        # Until when clients (by number) and organisations have sent what their rates allow.
+        self._paid_until: dict[int | str, float] = {}
         self.counters = Counters()
         self.mesh: Mesh | None = None
 
@@ -236,8 +244,35 @@ class RelayCore:
         self.counters.cut += len(refused)
         return len(refused)
 
+    @property
+    def rated(self) -> bool:
+        """Whether charge() has to be asked at all."""
+        return bool(self._limits.client_rate or self._limits.organisation_rate)
+
+    def charge(self, connection_id: int, size: int, now: float) -> float:
+        """Count bytes that a client sent; for so many seconds its reader is to rest.
+
+        Nothing is dropped for it: TCP makes the sender slow down, as GCRA would have it, with a burst
+        of BURST_SECONDS for a client and for all clients of its organisation together.
+        """
+        connection = self._connections.get(connection_id)
+        if connection is None or connection.claims is None:
+            return 0.0
+        rates = (
+            (connection_id, self._limits.client_rate),
+            (connection.claims.organisation, self._limits.organisation_rate),
+        )
+        rest = 0.0
+        for payer, rate in rates:
+            if rate:
+                paid = max(self._paid_until.get(payer, 0.0), now) + size / rate
+                self._paid_until[payer] = paid
+                rest = max(rest, paid - now - BURST_SECONDS)
+        return rest
+
     def handle_timeout(self, now: float) -> None:
         """Close who never spoke, who fell silent, and whose token has ended."""
+        self._paid_until = {payer: until for payer, until in self._paid_until.items() if until > now}
         for connection in list(self._connections.values()):
             if now < self._deadline(connection):
                 continue

@@ -33,6 +33,7 @@ logger = logging.getLogger("relay")
 
 # A worker that ended is started again after this pause.
 RESPAWN_SECONDS: Final = 1.0
+BYTES_PER_MBIT: Final = 125_000
 
 
 def run(config: RelayConfig) -> None:
@@ -78,7 +79,11 @@ async def serve(
     """
     verifier = TokenVerifier(region=config.region)
     cuts = CutList(verifier)
-    core = RelayCore(verify=cuts.verify, random=secrets.token_bytes, limits=Limits())
+    limits = Limits(
+        client_rate=config.client_mbit * BYTES_PER_MBIT,
+        organisation_rate=config.organisation_mbit * BYTES_PER_MBIT,
+    )
+    core = RelayCore(verify=cuts.verify, random=secrets.token_bytes, limits=limits)
     tls = server_context(config.certificate, config.private_key, require_hybrid=config.require_hybrid)
     relay = RelayServer(core, tls)
     stop, hurry = asyncio.Event(), asyncio.Event()

@@ -30,6 +30,8 @@ RESTART_MS_PER_CLIENT: Final = 2
 DRAIN_SECONDS: Final = 0.5
 MOVED_CHECK_SECONDS: Final = 0.1
 BACKLOG: Final = 4096
+# Sooner than a reader that rests would count as silent.
+MAX_REST_SECONDS: Final = 5.0
 _ACCEPTS_AT_ONCE: Final = 16
 _GOING_AWAY: Final = 1001
 _NORMAL: Final = 1000
@@ -227,6 +229,10 @@ class _Client:
                 self.close(_NORMAL)
                 return len(data)
         server.flush()
+        if server.core.rated:
+            pause = server.core.charge(self._id, taken, now)
+            if pause > 0:
+                self.stream.rest(min(pause, MAX_REST_SECONDS))
         return used + taken
 
     def writable(self) -> None:

@@ -93,6 +93,16 @@ class TlsStream:
             except TlsError as error:
                 self._loop.call_soon(self.abort, str(error))
 
+    def rest(self, seconds: float) -> None:
+        """Read nothing for a while."""
+        if not self._gone:
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(seconds, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._gone:
+            self._loop.add_reader(self._socket, self._readable)
+
     def close(self, reason: str = "closed") -> None:
         """Say goodbye, give the peer a moment to read what was sent, then abort()."""
         if self._leaving:

@@ -4,12 +4,19 @@ import asyncio
 
 import pytest
 
+from relay.core import Limits
 from tests.relay.live import Relay
 
 
 @pytest.fixture
-async def relay(tmp_path):
-    relay = Relay(tmp_path).start()
+def limits():
+    """What a test overrides by parametrizing it."""
+    return Limits()
+
+
+@pytest.fixture
+async def relay(tmp_path, limits):
+    relay = Relay(tmp_path, limits=limits).start()
     ticking = asyncio.create_task(relay.server.tick())
     yield relay
     assert not ticking.done(), ticking
@@ -18,3 +25,5 @@ async def relay(tmp_path):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     relay.server.stop_listening()
+    for client in list(relay.server.clients):  # a reader that rests would not see that they went
+        client.stream.abort()

@@ -20,11 +20,11 @@ HOST = "relay.test"
 
 
 class Relay:
-    def __init__(self, directory, tls=None):
+    def __init__(self, directory, tls=None, limits=None):
         self.control = Signer()
         verifier = TokenVerifier(region="test1")
         verifier.load(self.control.jwks().encode())
-        self.core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=Limits())
+        self.core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=limits or Limits())
         authority = Authority(directory)
         self.ca_file = authority.ca_file
         self.server = RelayServer(self.core, tls or server_context(*authority.issue(HOST)))
