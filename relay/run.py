@@ -119,7 +119,18 @@ async def serve(
                 healthy=lambda: not relay.leaving and verifier.key_count > 0,
             )
         )
+    broken: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # a port that is taken, say: half a relay is worse than none
+            logger.error("relay cannot go on worker=%d: %s", number, error or type(error).__name__)
+            broken.append(error)
+            interrupted()
+
     tasks = [asyncio.create_task(job) for job in jobs]
+    for task in tasks:
+        task.add_done_callback(ended)
     relay.listen(sockets)
     logger.info(
         "relay listens region=%s port=%d worker=%d require=%s",
@@ -137,6 +148,8 @@ async def serve(
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    if broken:
+        raise SystemExit(1)
 
 
 def bind(listen: str, port: int) -> list[socket.socket]:

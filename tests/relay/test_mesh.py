@@ -11,9 +11,9 @@ import pytest
 
 from relay.config import ConfigError, from_environment
 from tests.lab.pki import Authority
-from tests.relay.test_process import Process
+from tests.relay.test_process import WORKERS, Process
 from tests.relay.test_workers import arrive
-from tests.services import free_port
+from tests.services import free_ports
 
 PLACES = ("127.0.0.1", "127.0.0.2")
 
@@ -37,7 +37,7 @@ class Pair:
     def __init__(self, directory):
         self.relays = [Process(directory / str(number)) for number in (1, 2)]
         first, second = self.relays
-        self.ports = (free_port(), free_port())
+        self.ports = (free_ports(WORKERS), free_ports(WORKERS))
         second.port, second.control, second.ca_file = first.port, first.control, first.ca_file
         for name in ("PORT", "CERTIFICATE", "PRIVATE_KEY", "JWKS"):
             second.settings[f"QZRELAY_{name}"] = first.settings[f"QZRELAY_{name}"]
@@ -151,7 +151,7 @@ async def test_a_relay_that_dies_takes_nobody_along(pair):
 
 
 async def test_workers_of_both_relays_reach_each_other(pair):
-    await pair.start(links=3, QZRELAY_WORKERS="2")
+    await pair.start(links=3, QZRELAY_WORKERS=str(WORKERS))
     clients = [await pair.client(number) for number in (1, 1, 1, 2, 2, 2)]
     for sender in clients:
         for receiver in clients:

@@ -16,8 +16,10 @@ import pytest
 from tests.lab.pki import Authority
 from tests.relay.live import HOST, Client, dial
 from tests.relay.signer import Signer
-from tests.services import free_port
+from tests.services import free_port, free_ports
 
+# As many as any test starts: each has an admin port of its own.
+WORKERS = 2
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,7 +32,7 @@ class Process:
         self.ca_file = authority.ca_file
         certificate, key = authority.issue(HOST)
         (directory / "jwks.json").write_text(self.control.jwks())
-        self.port, self.admin_port = free_port(), free_port()
+        self.port, self.admin_port = free_port(), free_ports(WORKERS)
         self.settings = {
             "QZRELAY_REGION": "test1",
             "QZRELAY_CERTIFICATE": str(certificate),
@@ -165,8 +167,9 @@ async def test_a_wrong_setting_stops_the_start(process):
     assert "QZRELAY_REQUIRE_HYBRID must be yes or no" in (process.directory / "log").read_text()
 
 
-async def test_a_port_in_use_stops_the_start(process):
-    with socket.create_server(("127.0.0.1", process.port)):
+@pytest.mark.parametrize("name", ["port", "admin_port"])
+async def test_a_port_in_use_stops_the_start(process, name):
+    with socket.create_server(("127.0.0.1", getattr(process, name))):
         process.start()
         assert await process.end() == 1
     assert "in use" in (process.directory / "log").read_text()

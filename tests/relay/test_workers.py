@@ -10,9 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.relay.test_process import Process, process  # noqa: F401 the fixture
-
-WORKERS = 2
+from tests.relay.test_process import WORKERS, Process, process  # noqa: F401 the fixture
 
 
 @pytest.fixture
