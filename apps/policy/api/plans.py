@@ -7,9 +7,11 @@ from typing import Any
 from django.db.models import Max
 from rest_framework import serializers
 
+from apps.core.api.access import ROLES
 from apps.core.api.views import ActionView, Answer, Call, Operation
-from apps.core.errors import MissingFields, NotFound, UnknownField, ValidationFailed
+from apps.core.errors import FieldNotWritable, MissingFields, NotFound, UnknownField, ValidationFailed
 from apps.machines.models import Machine, NetmapAck
+from apps.orgs.api.management import OWNER_ONLY
 from apps.policy.api.attributes import AbacWrite
 from apps.policy.api.rules import IGNORED, SHORT, RuleWrite
 from apps.policy.models import AclRule, ChangePlan, PolicyRevision
@@ -110,12 +112,27 @@ def _id(value: Any) -> Any:
     return serializers.UUIDField().run_validation(value)
 
 
+def _refuse_settings_of_owners(call: Call, document: Mapping[str, Any]) -> None:
+    """A plan is no way around who may change a setting; raises FieldNotWritable."""
+    refused = sorted(OWNER_ONLY & set(document.get("settings") or {}))
+    if refused and call.role not in ROLES["O"]:
+        raise FieldNotWritable("Only owners can change this", fields=refused)
+
+
+def _refuse_plan_of_owners(call: Call) -> None:
+    plan = ChangePlan.objects.for_org(call.org).filter(pk=call.data["plan_id"]).first()
+    if plan is not None:
+        _refuse_settings_of_owners(call, plan.changes)
+
+
 def _plan(call: Call) -> Answer:
     document = call.data["changes"]
+    wanted = wanted_of(document)
+    _refuse_settings_of_owners(call, document)
     plan = services.make_plan(
         org=call.org,
         actor=call.actor,
-        wanted=wanted_of(document),
+        wanted=wanted,
         document=document,
         note=call.data.get("note") or None,
     )
@@ -154,6 +171,7 @@ def _approve(call: Call) -> dict[str, Any]:
 
 
 def _apply(call: Call) -> dict[str, Any]:
+    _refuse_plan_of_owners(call)
     seconds = call.data.get("confirm_within_seconds") or 0
     plan, revision = services.apply_plan(
         org=call.org,
@@ -171,6 +189,7 @@ def _confirm(call: Call) -> dict[str, Any]:
 
 
 def _roll_back(call: Call) -> dict[str, Any]:
+    _refuse_plan_of_owners(call)
     return _status(services.roll_back_plan(org=call.org, actor=call.actor, plan_id=call.data["plan_id"]))
 
 

@@ -251,3 +251,16 @@ def test_rules_are_moved_past_each_other(cast, three):
     assert [row["id"] for row in moved] == [ids[0], ids[2], ids[1]]
     error = act(cast.alice, cast.org_a, "policy", "reorder", 409, rule_ids=ids[:2])
     assert error["code"] == "CONFLICT"
+
+
+def test_a_plan_is_no_way_around_who_may_open_the_network(cast, three):
+    other = cast.join("admin@example.com", "admin")
+    wide = {"settings": {"default_deny": False}}
+    refused = plan(cast, status=403, person=other, **wide)
+    assert refused["code"] == "FIELD_NOT_WRITABLE"
+    made = plan(cast, **wide)
+    assert apply(cast, made, status=403, person=other)["code"] == "FIELD_NOT_WRITABLE"
+    assert OrgSettings.objects.for_org(cast.org_a).get().default_deny
+    assert apply(cast, made)["status"] == "applied"
+    back = {"status": 403, "plan_id": made["plan_id"]}
+    assert act(other, cast.org_a, "policy", "rollback", **back)["code"] == "FIELD_NOT_WRITABLE"
