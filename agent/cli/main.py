@@ -34,6 +34,7 @@ COMMANDS = {
     "split-tunnel": ("split_tunnel", "Show what avoids the tunnel"),
     "netcheck": ("netcheck", "Look at the network: UDP, NAT, relays"),
     "machines": ("machines", "List all machines of the organization"),
+    "acl": ("acl", "Show access rules, ask them, plan and apply a policy file"),
     "posture": ("posture", "Show the health of this machine and what is asked of it"),
     "wg-config": ("wg_config", "Export the tunnel for other WireGuard tools"),
     "metrics": ("metrics", "Figures for Prometheus"),

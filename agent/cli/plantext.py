@@ -1,0 +1,101 @@
+"""A planned change of policy as people read it on a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from agent.cli.output import plain, print_table, style
+
+_GOOD, _BAD = "✓", "✗"
+MAX_LINES = 40
+
+
+def print_plan(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """The plan; rows are the present rules by id."""
+    click.echo(f"Plan {plan['plan_id']} for policy version {plan['base_version']}\n")
+    _print_changes(plan["changes"], rows)
+    for check in plan["checks"]:
+        mark = style(_GOOD, fg="green") if check["ok"] else style(_BAD, fg="red")
+        click.echo(f"{mark} {plain(check['name']):<10}{plain(check['message'])}")
+    for failure in plan["tests"]["failed"]:
+        by = f" by {plain(failure['rule'])!r}" if failure["rule"] else ""
+        click.echo(
+            f"    {plain(failure['name'])}: expected {failure['expected']}, is {failure['actual']}{by}"
+        )
+    for name in plan["unresolved"]:
+        click.echo(f"{style('!', fg='yellow')} {plain(name)} names nothing that exists")
+    for kind in ("shadowed", "duplicates"):
+        for entry in plan[kind]:
+            text = f"{plain(entry['name'])!r} never decides: {plain(entry['by'])!r} comes first"
+            click.echo(f"{style('!', fg='yellow')} {text}")
+    for title, sign, colour in (("gained", "+", "green"), ("lost", "-", "red")):
+        _print_flows(title, style(sign, fg=colour), plan["flows"][title])
+    if plan["flows"]["sampled"]:
+        click.echo("\nThere are more flows than are shown.")
+    machines, cut = plan["machines_affected"], len(plan["live_connections_cut"])
+    click.echo(
+        f"\n{_count(machines, 'machine')} affected; connections on {_count(cut, 'flow')} could be cut."
+    )
+
+
+def has_changes(plan: Mapping[str, Any]) -> bool:
+    """Whether anything was asked for."""
+    wanted = plan["changes"]
+    return bool(wanted.get("settings") or any(wanted["acl_rules"].values()))
+
+
+def holds(plan: Mapping[str, Any]) -> bool:
+    """Whether every check does."""
+    return all(check["ok"] for check in plan["checks"])
+
+
+def rule_line(rule: Mapping[str, Any]) -> str:
+    """`allow tag:web -> tag:db tcp/5432`."""
+    ports = f"/{rule['ports']}" if rule["ports"] != "*" else ""
+    ends = f"{rule['source']} -> {rule['destination']}"
+    return plain(f"{rule['action']} {ends} {rule['protocol']}{ports}")
+
+
+def _print_changes(wanted: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> None:
+    rules = wanted["acl_rules"]
+    for rule in rules["create"]:
+        click.echo(f"{style('+', fg='green')} {plain(rule['name'])}: {rule_line(rule)}")
+    for change in rules["update"]:
+        row = rows.get(change["id"], {})
+        click.echo(f"{style('~', fg='yellow')} {plain(row.get('name', change['id']))}")
+        for name, value in change.items():
+            if name not in ("id", "revision"):
+                click.echo(f"    {name}: {_value(row.get(name))} -> {_value(value)}")
+    for row_id in rules["delete"]:
+        gone = rows.get(row_id)
+        text = f"{plain(gone['name'])}: {rule_line(gone)}" if gone else row_id
+        click.echo(f"{style('-', fg='red')} {text}")
+    for name, value in (wanted.get("settings") or {}).items():
+        click.echo(f"{style('~', fg='yellow')} setting {plain(name)}: {_value(value)}")
+    click.echo("" if has_changes({"changes": wanted}) else "No rule changes.\n")
+
+
+def _print_flows(title: str, sign: str, flows: Sequence[Mapping[str, Any]]) -> None:
+    if not flows:
+        return
+    click.echo(f"\nFlows {title} ({len(flows)})")
+    lines = [
+        (f"{sign} {plain(flow['source']['name'])}", plain(flow["destination"]["name"]), _kind(flow))
+        for flow in flows[:MAX_LINES]
+    ]
+    print_table(("  FROM", "TO", "WHAT"), lines)
+    if len(flows) > MAX_LINES:
+        click.echo(f"  and {len(flows) - MAX_LINES} more; --json has them all")
+
+
+def _kind(flow: Mapping[str, Any]) -> str:
+    return "everything" if flow["protocol"] == "*" else f"{flow['protocol']}/{flow['ports']}"
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else plain(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,117 @@
+"""`ztna acl` against a control plane: rules as a file, a plan as text, a change on trial."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from agent.state import Config, Store, Tokens
+from apps.machines.tests.agents import Keys
+from tests.e2e.conftest import ROOT, control_plane  # noqa: F401 the fixture
+
+POLICY = """\
+settings: {default_deny: true}
+rules:
+- {name: web to db, source: alpha, destination: beta, protocol: tcp, ports: 5432}
+- {name: pings, source: '*', destination: '*', protocol: icmp}
+"""
+
+
+class Shell:
+    """The program, signed in as an owner of an organisation with machines alpha and beta."""
+
+    def __init__(self, plane, directory):
+        self._directory = directory
+        person = {"email": "acl@example.test", "password": "correct horse battery", "full_name": "Ada"}
+        token = self._data(plane.post("/api/auth/signup", person))["token"]
+        created = {"action": "create", "name": "Rules"}
+        self.org = self._data(plane.post("/api/org-management", created, token))["id"]
+        body = {"action": "create_auth_key", "org_id": self.org, "name": "key", "reusable": True}
+        key = self._data(plane.post("/api/key-management", body, token))["key"]
+        for name in ("alpha", "beta"):
+            fields = {"auth_key": key, "name": name, "os": "linux", **Keys().fields()}
+            self._data(plane.post("/api/register-machine", fields))
+        store = Store(directory / "profile")
+        store.save(Config(api_url=plane.url, org_id=self.org))
+        store.save(Tokens(token))
+
+    def _data(self, answer):
+        assert answer["success"], answer
+        return answer["data"]
+
+    def run(self, *arguments, status=0):
+        found = subprocess.run(
+            [sys.executable, "-m", "agent", "acl", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "QUICKZTNA_CONFIG_DIR": str(self._directory / "profile")},
+        )
+        assert found.returncode == status, found.stdout + found.stderr
+        assert "Traceback" not in found.stderr
+        return found.stdout + found.stderr
+
+    def file(self, text):
+        path = self._directory / "policy.yaml"
+        path.write_text(text)
+        return str(path)
+
+
+@pytest.fixture(scope="module")
+def shell(control_plane, tmp_path_factory):  # noqa: F811
+    return Shell(control_plane, tmp_path_factory.mktemp("acl"))
+
+
+def allowed(shell, port):
+    asked = ("test", "--src", "alpha", "--dst", "beta", "--port", str(port), "--proto", "tcp", "--json")
+    return json.loads(shell.run(*asked))["allowed"]
+
+
+def test_a_policy_file_is_planned_applied_and_exported(shell):
+    path = shell.file(POLICY)
+    text = shell.run("plan", path, "--exit-code", status=2)
+    assert "+ web to db: allow alpha -> beta tcp/5432" in text
+    assert "Flows lost" in text
+    assert "No ACL rules" in shell.run("list") or "web to db" not in shell.run("list")
+    assert "--yes" in shell.run("apply", path, status=1)
+    assert "Applied as policy version" in shell.run("apply", path, "--yes")
+    names = [row["name"] for row in json.loads(shell.run("list", "--json"))]
+    assert names == ["web to db", "pings"]
+    assert allowed(shell, 5432)
+    assert not allowed(shell, 5433)
+    assert "alpha -> beta tcp/5432" in shell.run("list")
+    assert "Nothing to apply" in shell.run("apply", path, "--yes")
+    assert "Nothing to apply" in shell.run("apply", shell.file(shell.run("export")), "--yes")
+
+
+def test_a_change_on_trial_is_rolled_back(shell):
+    shell.run("apply", shell.file(POLICY), "--yes")
+    path = shell.file(POLICY.replace("5432", "22"))
+    applied = json.loads(shell.run("apply", path, "--yes", "--confirm-within", "5m", "--json"))
+    assert applied["status"] == "awaiting_confirmation"
+    assert allowed(shell, 22)
+    shell.run("rollback", applied["plan_id"], status=1)
+    shell.run("rollback", applied["plan_id"], "--yes")
+    assert not allowed(shell, 22)
+    assert allowed(shell, 5432)
+    assert "error:" in shell.run("confirm", applied["plan_id"], status=1)
+
+
+def test_a_denied_flow_is_explained(shell):
+    shell.run("apply", shell.file(POLICY), "--yes")
+    asked = ("--src", "alpha", "--dst", "beta", "--port", "22", "--proto", "tcp")
+    text = shell.run("test", *asked, "--exit-code", status=1)
+    assert text.startswith("DENIED: alpha -> beta:22/tcp")
+    assert "Closest rule: web to db" in text
+    assert "cannot resolve destination 'gamma'" in shell.run("test", *asked, "--dst", "gamma", status=1)
+
+
+@pytest.mark.parametrize("text", ["rules: [", "rules: [{name: a, source: '*', destination: b, ports: 0}]"])
+def test_a_wrong_file_changes_nothing(shell, text):
+    before = shell.run("list", "--json")
+    assert "error:" in shell.run("plan", shell.file(text), status=1)
+    assert "error:" in shell.run("apply", shell.file(text), "--yes", status=1)
+    assert shell.run("list", "--json") == before
