@@ -16,6 +16,8 @@ logger = logging.getLogger("agent.discovery")
 # Often enough to keep a NAT's mapping of our port alive (RFC 4787: 30 s in the worst NATs).
 UNPROVEN_SECONDS = 25.0
 PROVEN_SECONDS = 300.0
+# Nobody answered: on a lossy line the next survey may well be heard; where UDP is blocked, ever later.
+UNHEARD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Discovery:
 
     async def run(self) -> None:
         """Survey until cancelled."""
+        unheard = UNHEARD_SECONDS
         while True:
             self._wake.clear()
             try:
@@ -76,8 +79,13 @@ class Discovery:
                 self._found(self.latest)
             except OSError as error:
                 logger.warning("survey of addresses failed: %s", error)
+            pause = PROVEN_SECONDS if self._proven() else UNPROVEN_SECONDS
+            if self._reflections or not self._regions():
+                unheard = UNHEARD_SECONDS
+            else:
+                pause, unheard = min(pause, unheard), unheard * 2
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PROVEN_SECONDS if self._proven() else UNPROVEN_SECONDS):
+                async with asyncio.timeout(pause):
                     await self._wake.wait()
 
     async def _survey(self) -> Findings:
@@ -87,6 +95,7 @@ class Discovery:
             self._found(self.latest)
         self._reflections = await self._stun.survey(regions, self._early)
         self._impatient = False
+        logger.debug("survey: %d answers of %d regions", len(self._reflections), len(regions))
         return self._findings(regions)
 
     def _early(self, reflections: list[Reflection]) -> None:

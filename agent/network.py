@@ -237,7 +237,7 @@ class Network:
     def poll(self, now: float) -> None:
         """Take in WireGuard's own view."""
         wall = time.time()
-        statuses = self.wireguard.peers()
+        statuses, confirmations = self.wireguard.peers(), list[PeerChange]()
         for link in self.links.values():
             status = statuses.get(link.keys.wireguard)
             if status is None:
@@ -245,8 +245,11 @@ class Network:
             link.observe(status, now, wall)
             if link.peer.online and link.starter.lost(now, link.last_handshake):
                 self._start_anew(link)
+            if link.starter.unconfirmed(now, link.last_handshake, status.rx_bytes):
+                confirmations += link.say_something()
             if link.peer.online and HANDSHAKE_OVERDUE_SECONDS < now - link.last_handshake < math.inf:
                 link.psk.silent(now)
+        self.wireguard.apply(confirmations)
         self.flush(now)
 
     def handle_timeout(self, now: float) -> None:

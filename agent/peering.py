@@ -109,6 +109,10 @@ class PeerLink:
             allowed_ips=self.allowed_ips() if first else None,
         )
 
+    def say_something(self) -> list[PeerChange]:
+        """Make WireGuard send an empty packet now: it does so when its keepalive is turned on."""
+        return [PeerChange(self.keys.wireguard, keepalive_seconds=each) for each in (0, KEEPALIVE_SECONDS)]
+
     def observe(self, status: PeerStatus, now: float, wall: float) -> None:
         """Take in what WireGuard says; wall is Unix time, the clock of its handshakes."""
         self._watch_traffic(status, now)

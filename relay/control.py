@@ -105,7 +105,7 @@ async def keep_cut(cuts: CutList, url: str, ca_file: Path | None, apply: Callabl
                     full_at = time.monotonic() + FULL_SECONDS
                 delay = POLL_SECONDS
             except (ValueError, KeyError, TypeError, httpx.HTTPError, TokenRefused) as error:
-                logger.warning("list of cut machines not read: %s", error or type(error).__name__)
+                logger.warning("list of cut machines not read: %r", error)
                 etag, delay = "", min(RETRY_SECONDS, 2 * delay)
             # Relays that started together need not ask together.
             await asyncio.sleep(delay * random.uniform(0.8, 1.0))  # noqa: S311 spreads load

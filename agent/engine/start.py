@@ -13,6 +13,9 @@ MOVE_WAIT_SECONDS = 0.4
 # WireGuard itself sends a lost first initiation anew after 5 s (REKEY_TIMEOUT).
 RETRY_SECONDS = (1.0, 2.0, 4.0)
 SESSION_SECONDS = 180.0
+# Who answered a handshake has no session before the first packet of who began it; WireGuard sends one,
+# and if that is lost, none before the next keepalive.
+CONFIRM_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 
 class Starter:
@@ -22,6 +25,7 @@ class Starter:
         self._initiator = initiator
         self._since = math.inf
         self._started_at, self._tries = math.inf, 0
+        self._confirms, self._confirmed_at, self._heard_bytes = 0, -math.inf, -1
 
     def agreed(self, now: float) -> None:
         """Keys are installed; the tunnel may start."""
@@ -52,6 +56,26 @@ class Starter:
             return False
         self._tries += 1
         self._started_at = math.inf
+        return True
+
+    def unconfirmed(self, now: float, last_handshake: float, heard_bytes: int) -> bool:
+        """Whether the peer may not know of our session yet, so that a keepalive is due.
+
+        heard_bytes: all that ever came from the peer. True a few times at most for each session.
+        """
+        if not self.session(now, last_handshake):
+            self._confirms, self._heard_bytes = 0, -1
+            return False
+        if self._heard_bytes < 0:
+            self._confirmed_at, self._heard_bytes = now, heard_bytes
+        if self._confirms >= len(CONFIRM_SECONDS):
+            return False
+        if heard_bytes != self._heard_bytes:
+            self._confirms = len(CONFIRM_SECONDS)
+            return False
+        if now - self._confirmed_at < CONFIRM_SECONDS[self._confirms]:
+            return False
+        self._confirms, self._confirmed_at = self._confirms + 1, now
         return True
 
     def next_timeout(self, now: float) -> float:

@@ -1,7 +1,9 @@
 """HTTPS client of the control plane: one envelope, one error."""
 
+import os
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,8 @@ from agent.errors import AgentError
 from agent.io.port import SO_MARK
 
 TIMEOUT_SECONDS = 15.0
+# A connection that was never made carried nothing, so it may be tried again, whatever the call.
+CONNECT_SECONDS, CONNECT_TRIES = 5.0, 3
 
 
 class ApiError(AgentError):
@@ -26,7 +30,7 @@ class Unreachable(AgentError):
     """No answer from the control plane."""
 
     def __init__(self, url: str, seconds: float, reason: str) -> None:
-        super().__init__("UNREACHABLE", f"cannot reach {url} (gave up after {seconds:.0f} s): {reason}")
+        super().__init__("UNREACHABLE", f"cannot reach {url} (gave up after {seconds:.1f} s): {reason}")
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -45,11 +49,13 @@ class ControlClient:
     def __init__(self, url: str, *, ca_file: str | None = None, mark: int | None = None) -> None:
         self.url = url
         options = [(socket.SOL_SOCKET, SO_MARK, mark)] if mark is not None else []
-        transport = httpx.AsyncHTTPTransport(verify=tls_context(ca_file), socket_options=options)
+        transport = httpx.AsyncHTTPTransport(
+            verify=tls_context(ca_file), socket_options=options, retries=CONNECT_TRIES - 1
+        )
         self._http = httpx.AsyncClient(
             base_url=url,
             transport=transport,
-            timeout=TIMEOUT_SECONDS,
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
             trust_env=False,
             headers={"User-Agent": f"ztna/{__version__}"},
         )
@@ -65,15 +71,31 @@ class ControlClient:
     ) -> Any:
         """`data` of the answer; ApiError for a refusal, Unreachable without an answer."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        began = time.monotonic()
         try:
             response = await self._http.request(method, path, json=body, params=query, headers=headers)
         except httpx.HTTPError as error:
-            raise Unreachable(self.url, TIMEOUT_SECONDS, str(error) or type(error).__name__) from None
+            raise Unreachable(self.url, time.monotonic() - began, _reason(error)) from None
         return _unwrap(response)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def _reason(error: BaseException) -> str:
+    """What the operating system said, where it said something; libraries wrap it several times."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError | socket.gaierror):
+            return str(cause.strerror or cause)
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        else:
+            cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
 
 
 def _unwrap(response: httpx.Response) -> Any:

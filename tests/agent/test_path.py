@@ -21,11 +21,16 @@ KEYS = {"a": b"a" * 32, "b": b"b" * 32}
 
 
 class World:
-    """Two machines. delay in seconds one way; `open` says whether direct packets pass."""
+    """Two machines. Delays in seconds one way; `open` says whether direct packets pass.
 
-    def __init__(self, *, delay=0.0, seed=1, relay=True, loss=0.0):
+    filtering: each is behind a NAT that lets in only what comes from where packets went before.
+    """
+
+    def __init__(self, *, delay=0.0, seed=1, relay=True, loss=0.0, relay_delay=None, filtering=False):
         source = self.luck = random.Random(seed)
-        self.loss = loss
+        self.loss, self.filtering = loss, filtering
+        self.relay_delay = delay if relay_delay is None else relay_delay
+        self.opened = set()
         self.ends = {"a": PeerPath(own_wireguard=KEYS["a"], random_bytes=source.randbytes)}
         self.ends["b"] = PeerPath(own_wireguard=KEYS["b"], random_bytes=source.randbytes)
         self.addresses = {"a": A, "b": B}
@@ -65,16 +70,19 @@ class World:
                     case SendDirect(endpoint, message, ttl):
                         self.sent.append((self.now, name, endpoint, message, ttl))
                         lost = self.luck.random() < self.loss
+                        self.opened.add(name)
                         if self.open and not lost and endpoint == self.addresses[other] and ttl is None:
-                            self._put(other, self.addresses[name], message)
+                            self._put(other, self.addresses[name], message, self.delay)
                     case SendRelayed(message) if self.relay:
-                        self._put(other, None, message)
+                        self._put(other, None, message, self.relay_delay)
 
-    def _put(self, name, source, message):
-        heapq.heappush(self.queue, (self.now + self.delay, next(self.order), name, source, message))
+    def _put(self, name, source, message, delay):
+        heapq.heappush(self.queue, (self.now + delay, next(self.order), name, source, message))
 
     def _deliver(self, name, source, message):
         each = self.ends[name]
+        if self.filtering and source is not None and name not in self.opened:
+            return
         match message:
             case Ping():
                 each.receive_ping(message, source, self.now)
@@ -134,6 +142,21 @@ def test_a_path_that_loses_a_fifth_of_all_packets_stays(delay, busy):
     begun = len(world.moves)
     world.run(900)
     assert world.moves[begun:] == []
+
+
+@pytest.mark.parametrize("relay_delay", [0.05, 1.0, 3.0])
+def test_a_line_that_loses_a_fifth_and_a_slow_relay_do_not_keep_a_pair_apart(relay_delay):
+    """The relay's TCP stalls for seconds on such a line, so the two bursts miss each other."""
+    seconds = []
+    for seed in range(200):
+        world = World(delay=0.03, seed=seed, loss=0.2, relay_delay=relay_delay, filtering=True)
+        world.ends["a"].set_own_endpoints([A], 0.0)
+        world.ends["b"].set_own_endpoints([B], 0.0)
+        world.run(relay_delay + 15)
+        assert world.states == {PathState.DIRECT}, seed
+        seconds.append(max(moment for moment, _, _ in world.moves))
+    seconds.sort()
+    assert seconds[190] < relay_delay + 1.5
 
 
 def test_a_quiet_path_is_pinged_rarely_and_its_death_noticed_once_there_is_traffic():

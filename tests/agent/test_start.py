@@ -34,6 +34,20 @@ def test_a_session_lets_both_move_at_once_and_its_absence_makes_one_wait():
     assert starter.may_set(50.0 + MOVE_WAIT_SECONDS, NEVER)
 
 
+def test_a_session_is_confirmed_until_the_peer_is_heard_and_not_for_ever():
+    silent, answered = Starter(initiator=True), Starter(initiator=True)
+    assert not silent.unconfirmed(9.0, NEVER, 0)
+    said = [now for now in range(10, 60) if silent.unconfirmed(now, 9.5, 92)]
+    assert said == [11, 12, 14, 18]
+    assert not answered.unconfirmed(10.0, 9.5, 92)
+    assert answered.unconfirmed(10.5, 9.5, 92)
+    assert not any(answered.unconfirmed(now, 9.5, 124) for now in range(11, 60))
+    # A session anew after a long silence is confirmed anew.
+    assert not answered.unconfirmed(300.0, 9.5, 124)
+    assert not answered.unconfirmed(310.0, 309.0, 216)
+    assert answered.unconfirmed(311.0, 309.0, 216)
+
+
 def test_home_moves_only_for_a_clear_and_lasting_gain():
     home, known = HomeRegion(), {"a": 10, "b": 20}
     assert home.survey({"a": 50.0, "b": 90.0}, known) == "a"

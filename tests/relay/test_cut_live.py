@@ -16,7 +16,6 @@ from tests.relay.live import Client
 from tests.relay.test_process import Process
 
 REGION = "test1"
-pytestmark = pytest.mark.services
 
 
 class Organisation:
