@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -50,6 +51,12 @@ def _bounded(low: int, high: int, default: int) -> models.PositiveIntegerField:
     )
 
 
+def seconds_to_confirm(value: int) -> None:
+    """A person needs half a minute at least; 0 asks nobody."""
+    if value != 0 and not 30 <= value <= 3600:
+        raise ValidationError("must be 0, or 30 to 3600 seconds")
+
+
 class OrgSettings(OrgOwned):
     """What an organisation may choose; made with it."""
 
@@ -58,6 +65,10 @@ class OrgSettings(OrgOwned):
     key_expiry_days = _bounded(1, 730, 180)
     approval_required = models.BooleanField(default=False)
     default_deny = models.BooleanField(default=True)
+    four_eyes = models.BooleanField(default=False)
+    four_eyes_jit = models.BooleanField(default=True)
+    plan_confirm_seconds = models.PositiveIntegerField(default=0, validators=[seconds_to_confirm])
+    flow_logs_enabled = models.BooleanField(default=False)
     posture_enforcement = _choice("disabled", "monitor", "enforce", default="disabled")
     pqc_policy = _choice("prefer", "require", default="prefer")
     magic_dns_enabled = models.BooleanField(default=True)

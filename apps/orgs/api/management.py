@@ -12,7 +12,9 @@ from apps.core.errors import ConfirmationRequired, FieldNotWritable, InvalidValu
 from apps.orgs import services
 from apps.orgs.models import Organization, OrgMember, OrgSettings
 
-OWNER_ONLY = frozenset({"default_deny", "api_key_max_days", "audit_retention_days"})
+OWNER_ONLY = frozenset(
+    {"default_deny", "api_key_max_days", "audit_retention_days", "four_eyes", "four_eyes_jit"}
+)
 SETTINGS = tuple(
     field.name
     for field in OrgSettings._meta.concrete_fields
