@@ -1,4 +1,4 @@
-"""Signs of life besides the link: heartbeats by HTTP while it is down, and reports of posture."""
+"""Signs of life besides the link: heartbeats by HTTP while it is down, reports of posture and of flows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import AgentError
+from agent.flows import report_flows
 from agent.posture.reporting import report_posture
 from wire.binary import WireError
 from wire.netmap import Netmap
@@ -21,7 +22,7 @@ logger = logging.getLogger("agent.daemon")
 
 def signs_of_life(daemon: Daemon) -> tuple[Coroutine[Any, Any, None], ...]:
     """What runs besides the link; each until cancelled."""
-    return _beat_without_link(daemon), report_posture(daemon)
+    return _beat_without_link(daemon), report_posture(daemon), report_flows(daemon)
 
 
 async def _beat_without_link(daemon: Daemon) -> None:

@@ -63,22 +63,23 @@ class FilterRule:
 
 @dataclass(frozen=True, slots=True)
 class PacketFilter:
-    """Chains by name. version is a content hash."""
+    """Chains by name. version is a content hash. log: whether flows are told to the control plane."""
 
     version: str
     chains: Mapping[str, tuple[FilterRule, ...]] = field(default_factory=dict)
+    log: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The document as it travels."""
         chains = {name: [asdict(rule) for rule in rules] for name, rules in self.chains.items()}
-        return {"version": self.version, "chains": chains}
+        return {"version": self.version, "chains": chains, "log": self.log}
 
     def in_force(self, now: float) -> "PacketFilter":
         """The filter as it is at this Unix time, its rules free of conditions of time."""
         chains = {
             name: tuple(rule for rule in rules if rule.in_force(now)) for name, rules in self.chains.items()
         }
-        return PacketFilter(self.version, chains)
+        return PacketFilter(self.version, chains, self.log)
 
     def next_change(self, now: float) -> float | None:
         """The next Unix time at which a rule comes into force or ceases to be; None if never."""

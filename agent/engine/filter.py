@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agent.engine.flowlog import PASSED, FlowLogging
 from wire.filter import FilterRule, port_range
 from wire.netmap import Netmap
 
@@ -34,12 +35,16 @@ _COMMENT = re.compile(r"[A-Za-z0-9:_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class FilterSettings:
-    """What the filter needs besides the map. mark: firewall mark of the agent's own packets."""
+    """What the filter needs besides the map. mark: firewall mark of the agent's own packets.
+
+    log_group: the netlink group that flows are told to, where the map asks for it.
+    """
 
     interface: str
     mark: int
     shields_up: bool = False
     gateway: bool = False
+    log_group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +88,15 @@ def compile_filter(netmap: Netmap, settings: FilterSettings) -> Ruleset:
     exit_node = netmap.self_node.advertise_exit_node and netmap.self_node.exit_node_approved
     closed = netmap.self_node.status == "quarantined"
     chains = {} if closed or settings.shields_up else netmap.packet_filter and netmap.packet_filter.chains
-    parts = [_blocked(netmap, settings)]
+    logged = netmap.packet_filter is not None and netmap.packet_filter.log and not closed
+    log = FlowLogging(settings.interface, settings.log_group if logged else None)
+    parts = [log.objects(), _blocked(netmap, settings)]
     elements: dict[str, dict[str, str]] = {}
     for side in ("own", "beyond") if carried or exit_node else ("own",):
         names = {name: f"{side}_{_digest(name)}" for name in chains or {}}
         for name, chain in names.items():
             assert chains
-            parts.append(_chain(chain, chains[name], own if side == "own" else None))
+            parts.append(_chain(chain, chains[name], own if side == "own" else None, log))
         for version in (4, 6):
             elements[f"{side}{version}"] = {
                 address: names[peer.inbound]
@@ -97,7 +104,7 @@ def compile_filter(netmap: Netmap, settings: FilterSettings) -> Ruleset:
                 if peer.inbound in names
                 and (address := peer.tailnet_ip if version == 4 else peer.tailnet_ipv6) is not None
             }
-    parts += [_judge(own, carried, exit_node, settings.interface, closed=closed)]
+    parts += [_judge(own, carried, exit_node, settings.interface, log, closed=closed)]
     if carried or exit_node:
         parts.append(_translation(own, settings.interface))
     if settings.gateway:
@@ -148,15 +155,18 @@ def _digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _chain(name: str, rules: Iterable[FilterRule], own: Sequence[IPNetwork] | None) -> str:
+def _chain(name: str, rules: Iterable[FilterRule], own: Sequence[IPNetwork] | None, log: FlowLogging) -> str:
     """One chain: for packets to our own addresses, or (own None) for those that go beyond."""
     lines = []
     for index, rule in enumerate(rules):
         for match in _destinations(rule, own):
             comment = rule.rule_id if rule.rule_id and _COMMENT.fullmatch(rule.rule_id) else f"#{index}"
             what = " ".join(part for part in (match, _service(rule)) if part)
-            lines.append(f'    {what} counter {rule.action} comment "{comment}"\n')
-    return f"  chain {name} {{\n{''.join(lines)}    counter drop\n  }}\n"
+            noted = log.noted(rule.action, comment)
+            verdict = f"goto {PASSED}" if noted and rule.action == "accept" else rule.action
+            lines += [f"    {what} {noted}\n"] if noted else []
+            lines.append(f'    {what} counter {verdict} comment "{comment}"\n')
+    return f"  chain {name} {{\n{''.join(lines)}{log.refused()}  }}\n"
 
 
 def _destinations(rule: FilterRule, own: Sequence[IPNetwork] | None) -> list[str]:
@@ -190,7 +200,13 @@ def _service(rule: FilterRule) -> str:
 
 
 def _judge(
-    own: Sequence[IPNetwork], carried: Sequence[IPNetwork], exit_node: bool, interface: str, *, closed: bool
+    own: Sequence[IPNetwork],
+    carried: Sequence[IPNetwork],
+    exit_node: bool,
+    interface: str,
+    log: FlowLogging,
+    *,
+    closed: bool,
 ) -> str:
     """The way of a packet from the tunnel."""
     if closed:
@@ -203,12 +219,12 @@ def _judge(
             "    ct state related meta l4proto { icmp, icmpv6 } accept\n"
             "    ct state invalid drop\n"
             + _by_family(own, "{family} daddr {networks} goto mine")
-            + ("    goto through\n" if beyond else "    counter drop\n")
+            + ("    goto through\n" if beyond else log.refused())
         )
         leaving = ""
     parts = [
         f"  chain arrive {{\n{steps}  }}\n",
-        f"  chain mine {{\n{_lookup('own')}    counter drop\n  }}\n",
+        f"  chain mine {{\n{_lookup('own')}{log.refused()}  }}\n",
         "  chain prerouting {\n    type filter hook prerouting priority -150; policy accept;\n"
         f'    iifname "{interface}" goto arrive\n  }}\n',
     ]
@@ -218,11 +234,11 @@ def _judge(
             for hook in ("output", "forward")
         ]
     elif carried or exit_node:
-        parts.append(_through(carried, exit_node))
+        parts.append(_through(carried, exit_node, log))
     return "".join(parts)
 
 
-def _through(carried: Sequence[IPNetwork], exit_node: bool) -> str:
+def _through(carried: Sequence[IPNetwork], exit_node: bool, log: FlowLogging) -> str:
     """What is not for this host: approved networks, and the internet on an exit node."""
     steps = _by_family(carried, "{family} daddr {networks} goto permitted")
     if exit_node:
@@ -230,8 +246,8 @@ def _through(carried: Sequence[IPNetwork], exit_node: bool) -> str:
         steps += _by_family(PRIVATE, "{family} daddr {networks} counter drop")
         steps += "    goto permitted\n"
     return (
-        f"  chain permitted {{\n{_lookup('beyond')}    counter drop\n  }}\n"
-        f"  chain through {{\n{steps}    counter drop\n  }}\n"
+        f"  chain permitted {{\n{_lookup('beyond')}{log.refused()}  }}\n"
+        f"  chain through {{\n{steps}{log.refused()}  }}\n"
     )
 
 

@@ -5,11 +5,11 @@ import contextlib
 import json
 import logging
 import socket
-import struct
 from dataclasses import dataclass
 from functools import cached_property
 
 from agent.engine.filter import FilterSettings, Ruleset, compile_filter
+from agent.host import netlink
 from agent.host.program import run
 from agent.io.journal import Journal
 from wire.netmap import Netmap
@@ -17,12 +17,10 @@ from wire.netmap import Netmap
 logger = logging.getLogger("agent.filter")
 
 # linux/netfilter/nfnetlink.h and nf_tables.h
-_NETLINK_NETFILTER = 12
 _GROUP_NFTABLES = 7
 _SUBSYSTEM_NFTABLES = 10
 _NEWGEN = 15
 _TABLE_ATTRIBUTE = 1
-_SO_RCVBUFFORCE = 33
 _BUFFER_BYTES = 4 << 20
 # Another program that keeps removing the table must not make a busy loop of the two.
 RESTORE_PAUSE_SECONDS = 0.2
@@ -53,7 +51,8 @@ class PacketFilter:
     @cached_property
     def _notices(self) -> socket.socket:
         """Made when it is first needed: it takes a privilege, and not every host is filtered."""
-        return _listen()
+        # A filter of a thousand peers is announced element by element.
+        return netlink.open_netfilter(1 << (_GROUP_NFTABLES - 1), _BUFFER_BYTES)
 
     def apply(self, netmap: Netmap, settings: FilterSettings) -> None:
         """Put the map's filter in force: element by element if only peers moved, else as a whole."""
@@ -111,7 +110,7 @@ class PacketFilter:
                 continue
             parts = {key: value for part in rule["expr"] for key, value in part.items()}
             if "counter" in parts:
-                action = "accept" if "accept" in parts else "drop"
+                action = "accept" if {"accept", "goto"} & parts.keys() else "drop"
                 counter = parts["counter"]
                 comment = rule.get("comment")
                 found.append(
@@ -170,39 +169,14 @@ class _Notices:
         return table in self.tables
 
     def add(self, datagram: bytes) -> None:
-        """Take in a datagram of netlink messages: nlmsghdr, nfgenmsg, attributes."""
-        offset = 0
-        while offset + 20 <= len(datagram):
-            length, kind = struct.unpack_from("=IH", datagram, offset)
-            if length < 20 or kind >> 8 != _SUBSYSTEM_NFTABLES:
+        """Take in a datagram. The first attribute of every notice names the table (NFTA_*_TABLE)."""
+        for kind, body in netlink.messages(datagram):
+            if kind >> 8 != _SUBSYSTEM_NFTABLES:
                 return
             if kind & 0xFF == _NEWGEN:
                 self.transactions += 1
-            elif self._names:
-                self.tables.update(_table_name(datagram[offset + 20 : offset + length]))
-            offset += -(-length // 4) * 4
-
-
-def _table_name(attributes: bytes) -> list[str]:
-    """The first attribute of every other notice names the table (NFTA_*_TABLE)."""
-    offset = 0
-    while offset + 4 <= len(attributes):
-        length, kind = struct.unpack_from("=HH", attributes, offset)
-        if kind & 0x3FFF == _TABLE_ATTRIBUTE:
-            return [attributes[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")]
-        if length < 4:
-            break
-        offset += -(-length // 4) * 4
-    return []
-
-
-def _listen() -> socket.socket:
-    notices = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
-    notices.bind((0, 1 << (_GROUP_NFTABLES - 1)))
-    notices.setblocking(False)
-    # A filter of a thousand peers is announced element by element.
-    notices.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
-    return notices
+            elif self._names and (named := dict(netlink.attributes(body)).get(_TABLE_ATTRIBUTE)):
+                self.tables.add(named.rstrip(b"\0").decode(errors="replace"))
 
 
 def _exists(table: str) -> bool:

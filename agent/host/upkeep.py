@@ -21,6 +21,7 @@ from agent.engine.routes import (
     plan,
 )
 from agent.host.filter import PacketFilter
+from agent.host.flowlog import FlowLog
 from agent.host.liveness import Liveness
 from agent.host.names import Names
 from agent.host.routes import HostRoutes
@@ -53,6 +54,7 @@ class Upkeep:
         self._interface, self._now = interface, now
         self._schedule = Schedule(now, self._filter)
         self.filter = PacketFilter(journal, interface)
+        self.flows = FlowLog()
         self.routes = HostRoutes(journal, interface, self._mark)
         self.dns = Names(journal, interface, self._mark, self._avoids_tunnel)
         self._liveness = Liveness(network)
@@ -86,10 +88,21 @@ class Upkeep:
             self._mark,
             shields_up=netmap.self_node.shields_up,
             gateway=self.config.gateway,
+            log_group=self.flows.want(rules is not None and rules.log),
         )
         judged = replace(netmap, packet_filter=rules.in_force(now)) if rules else netmap
-        self._try("filter", lambda: self.filter.apply(judged, settings))
+        self._try("filter", lambda: self._apply_filter(judged, settings))
         self._schedule.plan(rules.next_change(now) if rules else None)
+
+    def _apply_filter(self, netmap: Netmap, settings: FilterSettings) -> None:
+        """Kernels that can't log must filter all the same."""
+        try:
+            self.filter.apply(netmap, settings)
+        except OSError as error:
+            if settings.log_group is None:
+                raise
+            self.flows.give_up(error)
+            self.filter.apply(netmap, replace(settings, log_group=None))
 
     def configure(self, config: Config) -> None:
         """Preferences changed."""
@@ -155,6 +168,7 @@ class Upkeep:
     async def close(self) -> None:
         """Stop; the journal undoes what is left."""
         await self.dns.close()
+        self.flows.close()
         self.filter.close()
 
     def status(self) -> dict[str, Any]:

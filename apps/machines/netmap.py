@@ -46,6 +46,7 @@ class Terms:
     key_expiry_days: int
     routes_allowed: bool
     exit_nodes_allowed: bool
+    log_flows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,5 +259,6 @@ def _packet_filter(snapshot: Snapshot, viewer: MapNode, inbound: Mapping[str, st
     for key, name in () if viewer.self_node.shields_up else inbound.items():
         if name is not None and name not in chains and (found := snapshot.rights.inbound(key, own)):
             chains[name] = found[1]
-    content = repr(sorted(chains.items())).encode()
-    return PacketFilter(hashlib.blake2s(content, digest_size=8).hexdigest(), chains)
+    log = snapshot.terms.log_flows
+    content = repr((sorted(chains.items()), log)).encode()
+    return PacketFilter(hashlib.blake2s(content, digest_size=8).hexdigest(), chains, log)

@@ -12,7 +12,7 @@ from apps.orgs import signals
 ON_THE_MAP = frozenset(
     {
         *("key_expiry_days", "allow_exit_nodes", "allow_subnet_routing"),
-        *("magic_dns_enabled", "search_domains", "override_local_dns"),
+        *("magic_dns_enabled", "search_domains", "override_local_dns", "flow_logs_enabled"),
     }
 )
 

@@ -124,6 +124,7 @@ class OrgFeed:
             key_expiry_days=settings.key_expiry_days,
             routes_allowed=settings.allow_subnet_routing,
             exit_nodes_allowed=settings.allow_exit_nodes,
+            log_flows=settings.flow_logs_enabled,
         )
         dns = organisation_dns(org.slug, settings)
         for source in _naming:
