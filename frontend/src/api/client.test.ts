@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { act } from "./act";
-import { call, callWithHeaders } from "./client";
+import { call, callForFile, callWithHeaders } from "./client";
 import { ApiError } from "./error";
 import { currentToken, dropToken, holdToken } from "./token";
 
@@ -117,4 +117,17 @@ it("keeps the access token out of the browser's storage", () => {
   holdToken({ token: "secret-token", expires_in: 3600 });
   const stored = [localStorage, sessionStorage].map((storage) => JSON.stringify(storage));
   expect([...stored, document.cookie].join()).not.toContain("secret-token");
+});
+
+describe("callForFile()", () => {
+  it("hands over the file as it is", async () => {
+    network(() => new Response("a,b\r\n", { headers: { "Content-Type": "text/csv" } }));
+    const file = await callForFile("/api/policy", { method: "POST", body: { action: "flows_export" } });
+    expect(await file.text()).toBe("a,b\r\n");
+  });
+
+  it("throws what a refusal says instead of saving it as a file", async () => {
+    network(() => failure(403, "FORBIDDEN"));
+    expect((await failureOf(callForFile("/api/policy", { method: "POST" }))).code).toBe("FORBIDDEN");
+  });
 });

@@ -20,17 +20,27 @@ export interface Answer<T> {
  * access token once and repeats the call, so that an expired token is never seen by a page.
  */
 export async function callWithHeaders<T>(path: string, call: Call = {}): Promise<Answer<T>> {
-  let response = await send(path, call);
-  if (response.status === 401 && !call.anonymous) {
-    await renewToken();
-    response = await send(path, call);
-  }
+  const response = await sendRenewing(path, call);
   return { data: (await unwrap(response)) as T, headers: response.headers };
+}
+
+/** One call that is answered with a file; a refusal comes in the envelope as ever and is thrown as ApiError. */
+export async function callForFile(path: string, call: Call): Promise<Blob> {
+  const response = await sendRenewing(path, call);
+  if (!response.ok) await unwrap(response);
+  return response.blob();
 }
 
 /** As callWithHeaders, for the common case that only `data` matters. */
 export async function call<T>(path: string, options: Call = {}): Promise<T> {
   return (await callWithHeaders<T>(path, options)).data;
+}
+
+async function sendRenewing(path: string, call: Call): Promise<Response> {
+  const response = await send(path, call);
+  if (response.status !== 401 || call.anonymous) return response;
+  await renewToken();
+  return send(path, call);
 }
 
 async function send(path: string, { method = "GET", body, signal, anonymous }: Call): Promise<Response> {

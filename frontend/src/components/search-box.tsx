@@ -1,15 +1,18 @@
 import { Search, X } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import { useDebounced } from "@/lib/debounced";
 
 interface Props {
   label: string;
   value: string;
   onChange: (text: string) => void;
+  /** What the browser offers to complete the text with. */
+  suggestions?: readonly string[];
 }
 
 /** A search field whose text, once typing pauses, goes to the page's URL. Enter sends it at once, the X clears it. */
-export function SearchBox({ label, value, onChange }: Props) {
+export function SearchBox({ label, value, onChange, suggestions }: Props) {
+  const listId = useId();
   const [text, setText] = useState(value);
   const settled = useDebounced(text, 250);
   const sent = useRef(value);
@@ -39,6 +42,7 @@ export function SearchBox({ label, value, onChange }: Props) {
         role="searchbox"
         aria-label={label}
         placeholder={label}
+        list={suggestions && listId}
         value={text}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={(event) => {
@@ -46,6 +50,13 @@ export function SearchBox({ label, value, onChange }: Props) {
         }}
         className="field px-9"
       />
+      {suggestions && (
+        <datalist id={listId}>
+          {suggestions.map((suggestion) => (
+            <option key={suggestion} value={suggestion} />
+          ))}
+        </datalist>
+      )}
       {text && (
         <button
           type="button"

@@ -34,6 +34,13 @@ export function localDate(at: string): string {
   return new Date(at).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
 }
 
+/** A moment as `datetime-local` takes it: local, to the minute. */
+export function localInput(at: string | null): string {
+  if (at === null) return "";
+  const date = new Date(at);
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
 /** The exact moment for hover texts: `2026-11-23 05:10:44 UTC`. */
 export function utcTime(at: string): string {
   return new Date(at).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
@@ -56,8 +63,8 @@ export function addDays(at: string, days: number): string {
   return new Date(Date.parse(at) + days * DAY).toISOString();
 }
 
-export function plural(count: number, noun: string): string {
-  return `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;
+export function plural(count: number, noun: string, many = `${noun}s`): string {
+  return `${count.toLocaleString()} ${count === 1 ? noun : many}`;
 }
 
 /** "240 ms", "1.2 s". */

@@ -1,4 +1,4 @@
-import { Building2, ClipboardCheck, FlaskConical, Globe, Group, HeartPulse, History, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, ShieldPlus, SlidersHorizontal, SquareTerminal, Users, type LucideIcon } from "lucide-react";
+import { ArrowRightLeft, Building2, ClipboardCheck, FlaskConical, Globe, Group, HeartPulse, History, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, ShieldPlus, SlidersHorizontal, SquareTerminal, Users, type LucideIcon } from "lucide-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { Role } from "@/api/tables";
 
@@ -33,6 +33,7 @@ const sections: readonly Section[] = [
       { to: "/acls", label: "Access rules", icon: ShieldCheck, words: "acl policy allow deny firewall who reaches test plan json" },
       { to: "/abac", label: "Attribute policies", icon: SlidersHorizontal, words: "abac conditions country time os role" },
       { to: "/acls/tests", label: "Policy tests", icon: FlaskConical, words: "assertions acl must hold run" },
+      { to: "/flows", label: "Flow log", icon: ArrowRightLeft, words: "flows traffic connections allowed denied packets bytes who reached", roles: inspectors },
       { to: "/segmentation", label: "Segmentation", icon: Group, words: "groups machines members" },
       { to: "/jit", label: "Just-in-time access", icon: Hourglass, words: "request approve grant temporary governance inbox" },
       { to: "/posture", label: "Device posture", icon: HeartPulse, words: "health compliance violations encryption firewall antivirus" },

@@ -42,7 +42,10 @@ export const settingGroups: readonly Group[] = [
   },
   {
     title: "Security",
-    rows: [{ name: "api_key_max_days", label: "Longest life of an API key", hint: "Keys for programs end after this at the latest.", owner: true, choices: days(30, 90, 180, 365) }],
+    rows: [
+      { name: "api_key_max_days", label: "Longest life of an API key", hint: "Keys for programs end after this at the latest.", owner: true, choices: days(30, 90, 180, 365) },
+      { name: "flow_logs_enabled", label: "Flow log", hint: "Machines report who connected to whom through which port, allowed or denied; never what was sent. Kept for 30 days, read by owners, administrators and auditors." },
+    ],
   },
 ];
 

@@ -1,6 +1,7 @@
 import type { AclRule, Protocol, Verdict } from "@/api/tables";
 import { listOf } from "@/lib/list";
 import { endFault, portsFault, withNames } from "@/lib/selectors";
+import { localInput } from "@/lib/time";
 import { days, daysOf, hoursOf, type Day } from "./conditions";
 
 /** A rule as its form holds it. Times of validity are local, as the browser's own field gives them. */
@@ -116,11 +117,4 @@ export function faultsOf(draft: RuleDraft, now: number): Partial<Record<string, 
 
 function moment(local: string): string | null {
   return local ? new Date(local).toISOString() : null;
-}
-
-/** A moment as `datetime-local` takes it: local, to the minute. */
-function localInput(at: string | null): string {
-  if (at === null) return "";
-  const date = new Date(at);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
