@@ -8,5 +8,6 @@ from apps.policy.api import (  # noqa: F401
     plans,
     policytests,
     rules,
+    validate,
     versions,
 )
