@@ -71,12 +71,18 @@ class Network:
             self.rules("DELETE", row["id"])
         # They know each other throughout, so that only the port opens and shuts.
         self.rules("POST", name="ping", source="*", destination="*", protocol="icmp")
+        wait_until(self.enforced, "enforcement", 10)
 
     def rules(self, method, rule_id=None, **values):
         query = {"org_id": self.ada.org_id} | ({"id": f"eq.{rule_id}"} if rule_id else {})
         return self.site.request(
             method, "/api/db/acl_rules", token=self.ada.token, params=query, json=values or None
         )
+
+    def enforced(self):
+        body = {"action": "enforcement", "org_id": self.ada.org_id}
+        found = self.site.request("POST", "/api/policy", token=self.ada.token, json=body)
+        return found["acknowledged"] == found["agents_total"] == len(self.ids)
 
     def open_port(self, **values):
         ends = {"source": self.ids["alpha"], "destination": self.ids["beta"]}
