@@ -38,6 +38,7 @@ PAGES = {
     "acls-no-match": "/acls?q=nothing-is-called-so",
     "attribute-policies": "/abac",
     "policy-tests": "/acls/tests",
+    "flows": "/flows",
     "segmentation": "/segmentation",
     "jit": "/jit?tab=inbox",
     "posture": "/posture",
@@ -67,6 +68,7 @@ DIALOGS = {
     "create-group": ("/segmentation", "Create Group"),
     "request-access": ("/jit", "Request access"),
     "create-posture-policy": ("/posture-policies", "Create Policy"),
+    "record-flows": ("/flows", "Record flows"),
     "add-policy-test": ("/acls/tests", "Add test"),
     "new-review": ("/access-reviews", "New review"),
 }
@@ -186,7 +188,8 @@ def shoot_failures(camera: Camera) -> None:
     camera.page.route("**/api/db/**", refuse)
     camera.page.route("**/api/governance", refuse)
     camera.page.route("**/api/dns-management", refuse)
-    for name in ("dashboard", "machines", "audit-log", "dns", "acls", "jit"):
+    camera.page.route("**/api/policy", refuse)
+    for name in ("dashboard", "machines", "audit-log", "dns", "acls", "jit", "flows"):
         camera.page.goto(camera.base + PAGES[name])
         camera.page.get_by_role("button", name="Retry").first.wait_for(timeout=15_000)
         camera.shoot(f"{name}-error")

@@ -34,7 +34,7 @@ export function Dialog({ title, description, onClose, children, as = "dialog", d
     <dialog
       ref={ref}
       aria-labelledby={titleId}
-      className={clsx("overflow-y-auto border border-line bg-surface p-0 text-ink shadow-float", shapes[as], as === "dialog" && (wide ? "w-[min(46rem,calc(100vw-1.5rem))]" : "w-[min(32rem,calc(100vw-1.5rem))]"))}
+      className={clsx("overflow-y-auto border border-line bg-surface p-0 text-left text-ink shadow-float", shapes[as], as === "dialog" && (wide ? "w-[min(46rem,calc(100vw-1.5rem))]" : "w-[min(32rem,calc(100vw-1.5rem))]"))}
       onCancel={(event) => {
         event.preventDefault();
         if (dismissable) onClose();

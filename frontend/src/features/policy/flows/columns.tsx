@@ -1,50 +1,60 @@
 import { createColumnHelper } from "@tanstack/react-table";
-import { ArrowDown } from "lucide-react";
+import { ArrowRight } from "lucide-react";
 import type { EndNames } from "@/components/end-chips";
 import { Timestamp } from "@/components/timestamp";
 import { ActionBadge } from "../rules/action-badge";
-import { End, RuleText, serviceText, Traffic } from "./flow-text";
+import { End, endText, RuleText, Service, Traffic } from "./flow-text";
 import type { Flow } from "./queries";
 
 const column = createColumnHelper<Flow>();
+// A share of the width whatever the text, which is cut off.
+const END_CLASS = "hidden sm:table-cell w-[25%] max-w-0";
+
+function TimeButton({ flow, onOpen }: { flow: Flow; onOpen: (flow: Flow) => void }) {
+  return (
+    <button type="button" onClick={() => onOpen(flow)} className="relative rounded text-left hover:text-accent" title="Show details">
+      <Timestamp at={flow.at} />
+      <span className="sr-only">, show details</span>
+    </button>
+  );
+}
 
 export function flowColumns(names: EndNames, onOpen: (flow: Flow) => void) {
   return [
-    column.accessor("at", {
-      header: "Time",
-      meta: { className: "align-top sm:align-middle" },
-      cell: ({ row: { original } }) => (
-        <button type="button" onClick={() => onOpen(original)} className="rounded text-left hover:text-accent" title="Show details">
-          <Timestamp at={original.at} />
-          <span className="sr-only">, show details</span>
-        </button>
-      ),
-    }),
-    // Small screens: both ends and the service above each other.
+    column.accessor("at", { header: "Time", meta: { className: "hidden sm:table-cell" }, cell: ({ row: { original } }) => <TimeButton flow={original} onOpen={onOpen} /> }),
+    // Small screens: one column instead of four.
     column.display({
       id: "flow",
       header: "Flow",
-      meta: { className: "sm:hidden" },
+      meta: { className: "w-full max-w-0 sm:hidden" },
       cell: ({ row: { original } }) => (
-        <span className="grid gap-0.5">
-          <End end={original.source} />
-          <span className="inline-flex items-center gap-1 font-mono text-[0.77rem] text-muted">
-            <ArrowDown className="size-3" aria-hidden /> {serviceText(original)}
+        <>
+          <span className="flex items-center gap-1.5 font-medium">
+            <span className="truncate">{endText(original.source)}</span>
+            <ArrowRight className="size-3.5 shrink-0 text-muted" aria-label="to" />
+            <span className="truncate">{endText(original.destination)}</span>
           </span>
-          <End end={original.destination} />
+          <span className="flex gap-2.5 text-[0.8rem] text-muted">
+            <TimeButton flow={original} onOpen={onOpen} />
+            <Service flow={original} />
+          </span>
+        </>
+      ),
+    }),
+    column.accessor("source", { header: "Source", meta: { className: END_CLASS }, cell: ({ getValue }) => <End end={getValue()} /> }),
+    column.accessor("destination", { header: "Destination", meta: { className: END_CLASS }, cell: ({ getValue }) => <End end={getValue()} /> }),
+    column.display({ id: "service", header: "Service", meta: { className: "hidden sm:table-cell" }, cell: ({ row: { original } }) => <Service flow={original} /> }),
+    column.accessor("verdict", { header: "Verdict", cell: ({ getValue }) => <ActionBadge action={getValue()} /> }),
+    column.display({
+      id: "rule",
+      header: "Rule",
+      meta: { className: "hidden lg:table-cell w-[20%] max-w-0" },
+      cell: ({ row: { original } }) => (
+        <span className="line-clamp-2">
+          <RuleText flow={original} names={names} />
         </span>
       ),
     }),
-    column.accessor("source", { header: "Source", meta: { className: "hidden sm:table-cell" }, cell: ({ getValue }) => <End end={getValue()} /> }),
-    column.accessor("destination", { header: "Destination", meta: { className: "hidden sm:table-cell" }, cell: ({ getValue }) => <End end={getValue()} /> }),
-    column.display({
-      id: "service",
-      header: "Service",
-      meta: { className: "hidden sm:table-cell" },
-      cell: ({ row: { original } }) => <span className="font-mono text-[0.82rem] whitespace-nowrap">{serviceText(original)}</span>,
-    }),
-    column.accessor("verdict", { header: "Verdict", meta: { className: "align-top sm:align-middle" }, cell: ({ getValue }) => <ActionBadge action={getValue()} /> }),
-    column.display({ id: "rule", header: "Rule", meta: { className: "hidden lg:table-cell" }, cell: ({ row: { original } }) => <RuleText flow={original} names={names} /> }),
     column.accessor("bytes", { header: "Traffic", meta: { className: "hidden md:table-cell text-right" }, cell: ({ row: { original } }) => <Traffic flow={original} /> }),
   ];
 }

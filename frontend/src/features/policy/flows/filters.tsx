@@ -25,7 +25,7 @@ export function FlowFilters({ search, onSearch }: Props) {
   return (
     <div className="mb-4 flex flex-wrap items-start gap-2" role="group" aria-label="Filters">
       <PeriodChoice search={search} onSearch={onSearch} />
-      <select aria-label="Verdict" className="field w-auto" value={search.verdict ?? ""} onChange={(event) => onSearch({ verdict: (event.target.value || undefined) as Verdict | undefined })}>
+      <select aria-label="Verdict" className="field w-auto flex-1 sm:flex-none" value={search.verdict ?? ""} onChange={(event) => onSearch({ verdict: (event.target.value || undefined) as Verdict | undefined })}>
         <option value="">Verdict: all</option>
         <option value="allow">Allowed</option>
         <option value="deny">Denied</option>
@@ -72,7 +72,7 @@ function PeriodChoice({ search, onSearch }: Props) {
   };
   return (
     <>
-      <select aria-label="Period" className="field w-auto" value={search.period ?? ""} onChange={(event) => choose(event.target.value)}>
+      <select aria-label="Period" className="field w-auto flex-1 sm:flex-none" value={search.period ?? ""} onChange={(event) => choose(event.target.value)}>
         <option value="1h">{periods["1h"]}</option>
         <option value="">{DEFAULT_PERIOD}</option>
         <option value="7d">{periods["7d"]}</option>
@@ -109,7 +109,7 @@ function RuleChoice({ rule, onSearch }: { rule: string | undefined; onSearch: (c
   const names = useEndNames();
   const gone = rule !== undefined && !rules.some(({ id }) => id === rule);
   return (
-    <select aria-label="Rule" className="field w-auto max-w-52" value={rule ?? ""} onChange={(event) => onSearch({ rule: event.target.value || undefined })}>
+    <select aria-label="Rule" className="field w-auto flex-1 sm:max-w-52 sm:flex-none" value={rule ?? ""} onChange={(event) => onSearch({ rule: event.target.value || undefined })}>
       <option value="">Rule: all</option>
       {gone && <option value={rule}>Deleted rule {rule.slice(0, 8)}</option>}
       {rules.map(({ id, name }) => (

@@ -1,4 +1,3 @@
-import { Ban, Check } from "lucide-react";
 import { useId, useMemo } from "react";
 import { localTime, plural } from "@/lib/time";
 import { barsInWords, barsOf, heightOf, type Bar } from "./bars";
@@ -15,23 +14,27 @@ interface Props {
   partial: boolean;
 }
 
-/** Connections over time, allowed and denied on top of each other. */
+/** Connections over time, denied and allowed on top of each other. */
 export function FlowChart({ flows, span, partial }: Props) {
+  const stripes = useId();
   const bars = useMemo(() => barsOf(flows, span), [flows, span]);
   const most = Math.max(1, ...bars.map(heightOf));
-  const timeOf = (moment: number) => localTime(new Date(moment).toISOString(), span.to).replace(/:00(?=\D*$)/, "");
+  const timeOf = (moment: number) => minuteOf(moment, span.to);
   const total = bars.reduce((sum, bar) => sum + heightOf(bar), 0);
   return (
     <figure className="mb-4 rounded-2xl border border-line bg-surface px-4 pt-3 pb-2.5 shadow-card">
       <figcaption className="mb-2 flex flex-wrap items-center justify-between gap-x-4 gap-y-1 text-[0.83rem]">
         <span>
           <span className="font-medium">{plural(total, "connection")}</span>
-          <span className="text-muted">{partial ? " loaded so far; older ones are further down" : ` in ${plural(flows.length, "entry", "entries")}`}</span>
+          {partial && <span className="text-muted"> loaded so far</span>}
         </span>
-        <Legend />
+        <span aria-hidden className="flex gap-3.5 text-[0.8rem] text-muted">
+          <Legend text="allowed" fill="var(--blue)" />
+          <Legend text="denied" fill={`url(#${stripes})`} />
+        </span>
       </figcaption>
       <div className="relative">
-        <Bars bars={bars} most={most} words={barsInWords(bars, timeOf)} timeOf={timeOf} />
+        <Bars bars={bars} most={most} words={barsInWords(bars, timeOf)} timeOf={timeOf} stripes={stripes} />
         <span aria-hidden className="absolute -top-1 left-0 bg-surface/85 pr-1 text-[0.72rem] text-muted tabular-nums">
           {most.toLocaleString()}
         </span>
@@ -44,15 +47,20 @@ export function FlowChart({ flows, span, partial }: Props) {
   );
 }
 
-function Legend() {
+/** Local time to the minute, with the date unless it is the last day of the picture. */
+function minuteOf(moment: number, last: number): string {
+  const date = new Date(moment);
+  if (date.toDateString() !== new Date(last).toDateString()) return localTime(date.toISOString(), last);
+  return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+}
+
+function Legend({ text, fill }: { text: string; fill: string }) {
   return (
-    <span aria-hidden className="flex gap-3.5 text-[0.8rem] [&_svg]:size-3.5">
-      <span className="inline-flex items-center gap-1 text-blue">
-        <Check /> allowed
-      </span>
-      <span className="inline-flex items-center gap-1 text-red">
-        <Ban /> denied, striped
-      </span>
+    <span className="inline-flex items-center gap-1.5">
+      <svg className="size-3">
+        <rect width="100%" height="100%" rx="2" fill={fill} />
+      </svg>
+      {text}
     </span>
   );
 }
@@ -62,10 +70,11 @@ interface BarsProps {
   most: number;
   words: string;
   timeOf: (moment: number) => string;
+  /** The id that the pattern of denied connections gets. */
+  stripes: string;
 }
 
-function Bars({ bars, most, words, timeOf }: BarsProps) {
-  const stripes = useId();
+function Bars({ bars, most, words, timeOf, stripes }: BarsProps) {
   const room = 100 / bars.length;
   // Denied ones stand at the bottom and are never thinner than can be seen: they are what one looks for.
   const scaled = (count: number) => (count === 0 ? 0 : Math.max(2, (count / most) * (HEIGHT - 2)));

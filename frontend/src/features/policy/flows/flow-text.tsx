@@ -11,28 +11,46 @@ export function serviceText({ protocol, port }: Pick<Flow, "protocol" | "port">)
   return port === 0 ? protocol : `${protocol}/${port}`;
 }
 
-/** "12 packets, 3 connections"; one connection is not worth saying. */
-export function countsText({ packets, count }: Pick<Flow, "packets" | "count">): string {
-  return [plural(packets, "packet"), ...(count > 1 ? [plural(count, "connection")] : [])].join(", ");
+/** The service, with how often where it was more than once. */
+export function Service({ flow }: { flow: Flow }) {
+  return (
+    <span className="font-mono text-[0.82rem] whitespace-nowrap">
+      {serviceText(flow)}
+      {flow.count > 1 && (
+        <span className="text-muted" title={plural(flow.count, "connection")}>
+          {" "}
+          ×{flow.count.toLocaleString()}
+        </span>
+      )}
+    </span>
+  );
 }
 
 export function Traffic({ flow }: { flow: Flow }) {
   return (
     <span className="block whitespace-nowrap tabular-nums">
       {bytes(flow.bytes)}
-      <span className="block text-[0.78rem] text-muted">{countsText(flow)}</span>
+      <span className="block text-[0.78rem] text-muted">{plural(flow.packets, "packet")}</span>
     </span>
   );
 }
 
+export function endText({ id, name, address }: FlowEnd): string {
+  return name ?? id?.slice(0, 8) ?? address;
+}
+
 /** An end by its machine's name over its address, or the address alone. */
 export function End({ end }: { end: FlowEnd }) {
-  const address = <span className="block truncate font-mono text-[0.77rem] text-muted">{end.address}</span>;
+  const address = (
+    <span className="block truncate font-mono text-[0.77rem] text-muted" title={end.address}>
+      {end.address}
+    </span>
+  );
   if (end.id === null) return address;
   return (
     <span className="block min-w-0">
-      <Link to="/machines/$machineId" params={{ machineId: end.id }} className="block max-w-56 truncate rounded font-medium hover:text-accent hover:underline">
-        {end.name ?? end.id.slice(0, 8)}
+      <Link to="/machines/$machineId" params={{ machineId: end.id }} className="block truncate rounded font-medium hover:text-accent hover:underline">
+        {endText(end)}
       </Link>
       {address}
     </span>

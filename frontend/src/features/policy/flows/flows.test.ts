@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { barsInWords, barsOf, type Bar } from "./bars";
 import { readEnd, readService } from "./filters";
 import { customFrom, isNarrowed, noFilters, readFlowSearch, requestOf, serviceFields, spanOf } from "./flow-search";
-import { countsText, serviceText } from "./flow-text";
+import { endText, serviceText } from "./flow-text";
 
 const now = Date.parse("2026-11-24T12:00:30Z");
 const HOUR = 60 * 60 * 1000;
@@ -80,9 +80,12 @@ describe("an entry in words", () => {
     expect(serviceText({ protocol, port })).toBe(text);
   });
 
-  it("says how many connections were merged", () => {
-    expect(countsText({ packets: 1, count: 1 })).toBe("1 packet");
-    expect(countsText({ packets: 12, count: 3 })).toBe("12 packets, 3 connections");
+  it.each([
+    [{ id: ID, name: "web", address: "100.64.0.9" }, "web"],
+    [{ id: ID, name: null, address: "100.64.0.9" }, "0f8c9a52"],
+    [{ id: null, name: null, address: "100.64.0.9" }, "100.64.0.9"],
+  ])("%j is called %s", (end, text) => {
+    expect(endText(end)).toBe(text);
   });
 });
 
