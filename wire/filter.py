@@ -15,7 +15,8 @@ from wire.schedule import Window
 
 ACTIONS = ("accept", "drop")
 PROTOCOLS = ("any", "tcp", "udp", "icmp")
-MAX_RULES = 10_000
+# A rule may take four lines: TCP and UDP, to the machine and to what is behind it.
+MAX_LINES = 50_000
 MAX_BLOCKED = 10_000
 MAX_WINDOWS = 8
 MAX_PORT = 65_535
@@ -96,7 +97,7 @@ class PacketFilter:
             cls,
             document,
             chains={
-                str(name): tuple(FilterRule.from_json(rule) for rule in entries(rules, limit=MAX_RULES))
+                str(name): tuple(FilterRule.from_json(rule) for rule in entries(rules, limit=MAX_LINES))
                 for name, rules in chains.items()
             },
         )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wire.binary import WireError
-from wire.filter import BlockedIps, FilterRule, PacketFilter, port_range
+from wire.filter import MAX_LINES, BlockedIps, FilterRule, PacketFilter, port_range
 from wire.naming import Dns, DnsBlocklist, DnsRecord
 from wire.netmap import Netmap, NetmapDelta, SelfNode
 from wire.schedule import Window
@@ -114,3 +114,12 @@ def test_conditions_of_time_travel_and_bad_ones_are_refused():
     ):
         with pytest.raises(WireError):
             FilterRule.from_json({"action": "accept", **broken})
+
+
+def test_a_chain_is_long_enough_for_the_longest_policy_and_bounded():
+    line = {"action": "accept", "protocol": "tcp", "ports": ["443"]}
+    document = {"version": "v", "chains": {"a": [line] * MAX_LINES}}
+    assert len(PacketFilter.from_json(document).chains["a"]) == MAX_LINES
+    document["chains"]["a"].append(line)
+    with pytest.raises(WireError, match="at most 50000"):
+        PacketFilter.from_json(document)
