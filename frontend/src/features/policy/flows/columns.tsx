@@ -30,7 +30,7 @@ export function flowColumns(names: EndNames, onOpen: (flow: Flow) => void) {
       cell: ({ row: { original } }) => (
         <>
           <span className="flex items-center gap-1.5 font-medium">
-            <span className="truncate">{endText(original.source)}</span>
+            <span className="max-w-[45%] shrink-0 truncate">{endText(original.source)}</span>
             <ArrowRight className="size-3.5 shrink-0 text-muted" aria-label="to" />
             <span className="truncate">{endText(original.destination)}</span>
           </span>

@@ -15,7 +15,8 @@ interface Props {
 
 /** A text that narrows a list once it can be meant; says so while it can't. */
 export function FilterBox({ label, shown, read, onChange, suggestions }: Props) {
-  const [fault, setFault] = useState<string | null>(null);
+  // A fault is of the text typed over one value: once the value changes, from here or from outside, it is history.
+  const [fault, setFault] = useState<{ over: string; text: string } | null>(null);
   return (
     <div className="min-w-0 flex-1 basis-full sm:max-w-52 sm:basis-40">
       <SearchBox
@@ -24,13 +25,13 @@ export function FilterBox({ label, shown, read, onChange, suggestions }: Props) 
         suggestions={suggestions}
         onChange={(text) => {
           const reading = read(text);
-          setFault("fault" in reading ? reading.fault : null);
+          setFault("fault" in reading ? { over: shown, text: reading.fault } : null);
           if ("value" in reading) onChange(reading.value);
         }}
       />
-      {fault && (
+      {fault?.over === shown && (
         <p role="alert" className="mt-1 text-[0.8rem] text-red">
-          {fault}
+          {fault.text}
         </p>
       )}
     </div>

@@ -91,15 +91,16 @@ function PeriodChoice({ search, onSearch }: Props) {
 
 function MomentInput({ label, at, onChange }: { label: string; at: string | undefined; onChange: (at: string | undefined) => void }) {
   return (
-    <input
-      type="datetime-local"
-      aria-label={label}
-      title={label}
-      className="field w-auto"
-      value={localInput(at ?? null)}
-      // A moment that is being typed is empty until it is whole.
-      onChange={({ target }) => onChange(target.value ? new Date(target.value).toISOString() : undefined)}
-    />
+    <label className="flex items-center gap-1.5 text-[0.83rem] text-muted">
+      {label}
+      <input
+        type="datetime-local"
+        className="field w-auto"
+        value={localInput(at ?? null)}
+        // A moment that is being typed is empty until it is whole.
+        onChange={({ target }) => onChange(target.value ? new Date(target.value).toISOString() : undefined)}
+      />
+    </label>
   );
 }
 
