@@ -117,10 +117,7 @@ export type PostureReport = Row<
   }
 >;
 
-export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[]; posture_enforcement: PostureMode }> & {
-  /** How long a change of policy stays on trial, unless its plan says otherwise; 0 keeps it at once. */
-  plan_confirm_seconds?: number;
-};
+export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[]; posture_enforcement: PostureMode }>;
 
 export type Protocol = "tcp" | "udp" | "icmp" | "*";
 export type Verdict = "allow" | "deny";

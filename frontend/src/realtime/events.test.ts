@@ -68,6 +68,13 @@ describe("what is fetched again", () => {
     expect(topics({ channel: "dns", table: "dns_records", event: "INSERT" })).toContain("dns");
   });
 
+  it("is the flow log where rules or the settings changed", () => {
+    const topics = (change: Partial<LiveEvent>) => staleTopics({ ...event, ...change }).map(({ topic }) => topic);
+    expect(topics({ channel: "acl", table: "acl_rules" })).toContain("flow_logs");
+    expect(topics({ channel: "general", table: "org_settings" })).toContain("flow_logs");
+    expect(topics({})).not.toContain("flow_logs");
+  });
+
   it("is the whole table after a new row", () => {
     expect(staleTopics({ ...event, event: "INSERT" })[0]).toEqual({ topic: "machines", changed: null });
   });

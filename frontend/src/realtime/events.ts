@@ -17,7 +17,7 @@ const FIGURES_OF: Record<string, readonly string[]> = {
   members: ["dashboard"],
   keys: ["dashboard"],
   dns: ["dns"],
-  acl: ["dashboard", "enforcement", "evaluation", "revisions"],
+  acl: ["dashboard", "enforcement", "evaluation", "flow_logs", "revisions"],
   posture: ["dashboard", "evaluation"],
 };
 
@@ -57,6 +57,8 @@ export function staleTopics({ event, table, channel, payload }: LiveEvent): { to
   if (!table) return [{ topic: channel, changed: null }, ...figures];
   const changed = event === "UPDATE" && payload ? Object.keys(payload) : null;
   if (table === "machines" && (changed?.some((column) => NAMED_BY.includes(column)) ?? true)) figures.push({ topic: "dns", changed: null });
+  // Whether flows are recorded stands in the answer that holds them.
+  if (table === "org_settings") figures.push({ topic: "flow_logs", changed: null });
   return [{ topic: table, changed }, ...figures];
 }
 

@@ -18,7 +18,7 @@ import { FlowFilters } from "./filters";
 import { FlowChart } from "./flow-chart";
 import { FlowDrawer } from "./flow-drawer";
 import { isNarrowed, noFilters, spanOf, type FlowSearch } from "./flow-search";
-import { flowsQuery, useExport, type Flow } from "./queries";
+import { flowsQuery, MOST_EXPORTED, useExport, type Flow } from "./queries";
 import { NotRecorded, RecordingStopped } from "./recording";
 
 interface Props {
@@ -42,7 +42,7 @@ export function FlowsPage(props: Props) {
 
 function FlowLog({ search, onSearch }: Props) {
   const { org } = useCurrentOrg();
-  useChannels("acl", "machines");
+  useChannels("acl", "general");
   const query = useInfiniteQuery(flowsQuery(org.id, search));
   const { data, isPending, error, isFetching, isFetchingNextPage, hasNextPage, dataUpdatedAt, refetch, fetchNextPage } = query;
   const flows = useMemo(() => data?.pages.flatMap((page) => page.flows) ?? [], [data]);
@@ -116,9 +116,12 @@ function Flows({ flows, search, onSearch, loadedAt, partial }: FlowsProps) {
 }
 
 function ExportButton({ search, disabled }: { search: FlowSearch; disabled: boolean }) {
-  const { mutate, isPending } = useExport(search);
+  const { mutate, isPending } = useExport(search, {
+    onSuccess: (count) => toast.done(count < MOST_EXPORTED ? `${plural(count, "entry", "entries")} exported` : `The newest ${count.toLocaleString()} entries exported; there may be older ones`),
+    onError: (error) => toast.failed(messageOf(error)),
+  });
   return (
-    <Button disabled={disabled || isPending} busy={isPending} onClick={() => mutate(undefined, { onError: (error) => toast.failed(messageOf(error)) })} title="All flows that the filters let through, as CSV">
+    <Button disabled={disabled || isPending} busy={isPending} onClick={() => mutate()} title="All flows that the filters let through, as CSV">
       <Download /> Export
     </Button>
   );

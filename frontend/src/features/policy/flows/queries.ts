@@ -10,6 +10,9 @@ import { requestOf, type FlowSearch } from "./flow-search";
 
 const WINDOW_ROWS = 200;
 
+/** The control plane ends an export here. */
+export const MOST_EXPORTED = 50_000;
+
 /** One end: a machine, or an address that belongs to none. */
 export interface FlowEnd {
   id: string | null;
@@ -56,14 +59,24 @@ export function flowsQuery(orgId: string, search: FlowSearch) {
   });
 }
 
+interface ExportOutcome {
+  /** Gets the number of entries in the file. */
+  onSuccess: (count: number) => void;
+  onError: (error: Error) => void;
+}
+
 /** Saves all flows that the filters let through as CSV, made by the control plane. */
-export function useExport(search: FlowSearch) {
+export function useExport(search: FlowSearch, outcome: ExportOutcome) {
   const { org } = useCurrentOrg();
   return useMutation({
     mutationFn: async () => {
       const body = { action: "flows_export", org_id: org.id, ...requestOf(search, Date.now()) };
-      save(`${org.slug}-flows.csv`, await callForFile("/api/policy", { method: "POST", body }));
+      const file = await callForFile("/api/policy", { method: "POST", body });
+      save(`${org.slug}-flows.csv`, file);
+      // No cell holds a line break; the first line is the header.
+      return (await file.text()).trimEnd().split("\n").length - 1;
     },
+    ...outcome,
   });
 }
 
