@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "apps.dns",
     "apps.policy",
     "apps.posture",
+    "apps.flows",
     "apps.releases",
 ]
 # The apps of later layers join as soon as their package is there.

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from agent.engine.flowlog import ALLOWED, DENIED
 
-MAX_ROWS: Final = 2000
+MAX_ROWS: Final = 500
 MAX_KNOWN: Final = 16_384
 _PROTOCOLS: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp"}
 _PORTED: Final = ("tcp", "udp")

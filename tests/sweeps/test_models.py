@@ -29,7 +29,8 @@ ALL_ORGS_USES = {
     "apps/orgs/receivers.py": 1,  # a person's own memberships
     "apps/policy/tasks.py": 3,  # jobs sweep all organisations
     "apps/relays/tasks.py": 1,  # the same
-    "apps/posture/tasks.py": 2,  # jobs sweep all organisations
+    "apps/posture/tasks.py": 2,  # the same
+    "apps/flows/tasks.py": 2,  # the same
 }
 
 
