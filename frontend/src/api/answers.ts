@@ -1,4 +1,4 @@
-import type { OrgSettings, Protocol } from "./tables";
+import type { OrgSettings, Protocol, Verdict } from "./tables";
 
 /** A pair as one of its machines last reported it. */
 export interface PeerPath {
@@ -134,6 +134,38 @@ export interface PosturePreview {
   never_reported: { id: string; name: string }[];
 }
 
+/** One end: a machine, or an address that belongs to none. */
+export interface FlowEnd {
+  id: string | null;
+  name: string | null;
+  address: string;
+}
+
+/** What one machine saw between two ends through one service, merged over a while. */
+export interface Flow {
+  id: string;
+  at: string;
+  /** Who recorded it. */
+  machine: { id: string; name: string };
+  source: FlowEnd;
+  destination: FlowEnd;
+  protocol: string;
+  port: number;
+  verdict: Verdict;
+  /** Null where no rule decided; its name is null once the rule is gone. */
+  rule: { id: string; name: string | null } | null;
+  packets: number;
+  bytes: number;
+  /** How many connections it stands for. */
+  count: number;
+}
+
+export interface FlowWindow {
+  enabled: boolean;
+  flows: Flow[];
+  next_cursor: string | null;
+}
+
 /** What the actions answer that the console reads: the document declares requests, not answers. */
 export interface Answers {
   "auth.cli_complete": { code: string };
@@ -158,6 +190,7 @@ export interface Answers {
   "org-management.get_settings": OrgSettings;
   "org-management.invite_member": { email_sent: boolean; link: string | null };
   "org-management.remove_member": { machines_quarantined: number };
+  "policy.flows": FlowWindow;
   "posture.history": { points: PosturePoint[] };
   "posture.preview": PosturePreview;
 }

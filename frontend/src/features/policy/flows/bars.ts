@@ -1,4 +1,4 @@
-import type { Flow } from "./queries";
+import type { Flow } from "@/api/answers";
 
 export interface Bar {
   /** Moments in ms; `until` is the next bar's beginning. */

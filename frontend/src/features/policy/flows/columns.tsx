@@ -1,10 +1,10 @@
 import { createColumnHelper } from "@tanstack/react-table";
 import { ArrowRight } from "lucide-react";
+import type { Flow } from "@/api/answers";
 import type { EndNames } from "@/components/end-chips";
 import { Timestamp } from "@/components/timestamp";
 import { ActionBadge } from "../rules/action-badge";
 import { End, endText, RuleText, Service, Traffic } from "./flow-text";
-import type { Flow } from "./queries";
 
 const column = createColumnHelper<Flow>();
 // A share of the width whatever the text, which is cut off.

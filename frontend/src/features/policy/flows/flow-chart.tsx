@@ -1,7 +1,7 @@
 import { useId, useMemo } from "react";
+import type { Flow } from "@/api/answers";
 import { localTime, plural } from "@/lib/time";
 import { barsInWords, barsOf, heightOf, type Bar } from "./bars";
-import type { Flow } from "./queries";
 
 const HEIGHT = 96;
 // Of the room a bar has; the rest keeps it apart from the next.

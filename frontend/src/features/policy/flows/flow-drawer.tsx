@@ -1,4 +1,5 @@
 import { Filter } from "lucide-react";
+import type { Flow } from "@/api/answers";
 import { Copyable } from "@/components/copy";
 import type { EndNames } from "@/components/end-chips";
 import { Timestamp } from "@/components/timestamp";
@@ -10,7 +11,6 @@ import { utcTime } from "@/lib/time";
 import { ActionBadge } from "../rules/action-badge";
 import type { FlowSearch } from "./flow-search";
 import { End, RuleText, serviceText } from "./flow-text";
-import type { Flow } from "./queries";
 
 interface Props {
   flow: Flow;

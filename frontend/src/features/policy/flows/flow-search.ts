@@ -1,3 +1,4 @@
+import type { ValuesOf } from "@/api/act";
 import type { Verdict } from "@/api/tables";
 import { textParam } from "@/lib/search-params";
 
@@ -79,9 +80,9 @@ export function serviceFields(text: string): { protocol?: string; port?: number 
 }
 
 /** The fields of the call. Without an end the period runs until now, so that the newest flows are never cut off. */
-export function requestOf(search: FlowSearch, now: number) {
+export function requestOf(search: FlowSearch, now: number): ValuesOf<"policy", "flows_export"> {
   const { from } = spanOf(search, now);
-  const fields = {
+  return {
     from: new Date(from).toISOString(),
     to: search.period === "custom" ? search.to : undefined,
     verdict: search.verdict,
@@ -90,5 +91,4 @@ export function requestOf(search: FlowSearch, now: number) {
     rule_id: search.rule,
     ...(search.service && serviceFields(search.service)),
   };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -1,9 +1,9 @@
 import { Link } from "@tanstack/react-router";
+import type { Flow, FlowEnd } from "@/api/answers";
 import type { EndNames } from "@/components/end-chips";
 import { bytes } from "@/lib/bytes";
 import { spelledOut } from "@/lib/selectors";
 import { plural } from "@/lib/time";
-import type { Flow, FlowEnd } from "./queries";
 
 /** `tcp/5432`, `icmp`; protocols without a name by their number. */
 export function serviceText({ protocol, port }: Pick<Flow, "protocol" | "port">): string {

@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { ChevronDown, Clock, Download, RotateCw, SearchX } from "lucide-react";
 import { useMemo, useState } from "react";
+import type { Flow } from "@/api/answers";
 import { useCurrentOrg, useMayInspect } from "@/api/current-org";
 import { messageOf } from "@/api/error";
 import { DataTable } from "@/components/data-table";
@@ -18,7 +19,7 @@ import { FlowFilters } from "./filters";
 import { FlowChart } from "./flow-chart";
 import { FlowDrawer } from "./flow-drawer";
 import { isNarrowed, noFilters, spanOf, type FlowSearch } from "./flow-search";
-import { flowsQuery, MOST_EXPORTED, useExport, type Flow } from "./queries";
+import { flowsQuery, MOST_EXPORTED, useExport } from "./queries";
 import { NotRecorded, RecordingStopped } from "./recording";
 
 interface Props {

@@ -1,49 +1,15 @@
 import { infiniteQueryOptions, keepPreviousData, useMutation, useQueryClient } from "@tanstack/react-query";
-import { act } from "@/api/act";
+import { act, type ValuesOf } from "@/api/act";
 import { callForFile } from "@/api/client";
 import { useCurrentOrg } from "@/api/current-org";
 import { orgKey } from "@/api/keys";
-import type { Verdict } from "@/api/tables";
 import { save } from "@/lib/download";
-import { actOnPolicy } from "../plans/queries";
 import { requestOf, type FlowSearch } from "./flow-search";
 
 const WINDOW_ROWS = 200;
 
 /** The control plane ends an export here. */
 export const MOST_EXPORTED = 50_000;
-
-/** One end: a machine, or an address that belongs to none. */
-export interface FlowEnd {
-  id: string | null;
-  name: string | null;
-  address: string;
-}
-
-/** What one machine saw between two ends through one service, merged over a while. */
-export interface Flow {
-  id: string;
-  at: string;
-  /** Who recorded it. */
-  machine: { id: string; name: string };
-  source: FlowEnd;
-  destination: FlowEnd;
-  protocol: string;
-  port: number;
-  verdict: Verdict;
-  /** Null where no rule decided; its name is null once the rule is gone. */
-  rule: { id: string; name: string | null } | null;
-  packets: number;
-  bytes: number;
-  /** How many connections it stands for. */
-  count: number;
-}
-
-export interface FlowWindow {
-  enabled: boolean;
-  flows: Flow[];
-  next_cursor: string | null;
-}
 
 /** The flow log, newest first, one window after the other. */
 export function flowsQuery(orgId: string, search: FlowSearch) {
@@ -54,7 +20,7 @@ export function flowsQuery(orgId: string, search: FlowSearch) {
     placeholderData: keepPreviousData,
     initialPageParam: null as string | null,
     queryFn: ({ pageParam, signal }) =>
-      actOnPolicy<FlowWindow>(orgId, "flows", { ...requestOf(search, Date.now()), limit: WINDOW_ROWS, ...(pageParam !== null && { cursor: pageParam }) }, signal),
+      act("policy", "flows", { org_id: orgId, ...requestOf(search, Date.now()), limit: WINDOW_ROWS, cursor: pageParam }, signal),
     getNextPageParam: ({ next_cursor }) => next_cursor,
   });
 }
@@ -70,8 +36,8 @@ export function useExport(search: FlowSearch, outcome: ExportOutcome) {
   const { org } = useCurrentOrg();
   return useMutation({
     mutationFn: async () => {
-      const body = { action: "flows_export", org_id: org.id, ...requestOf(search, Date.now()) };
-      const file = await callForFile("/api/policy", { method: "POST", body });
+      const values: ValuesOf<"policy", "flows_export"> = { org_id: org.id, ...requestOf(search, Date.now()) };
+      const file = await callForFile("/api/policy", { method: "POST", body: { action: "flows_export", ...values } });
       save(`${org.slug}-flows.csv`, file);
       // No cell holds a line break; the first line is the header.
       return (await file.text()).trimEnd().split("\n").length - 1;
