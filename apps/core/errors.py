@@ -39,6 +39,10 @@ class UnknownAction(ApiError):
     code, status, message = "UNKNOWN_ACTION", 400, "Unknown action"
 
 
+class FourEyesRequired(ApiError):
+    code, status, message = "FOUR_EYES_REQUIRED", 403, "A second administrator must repeat this"
+
+
 class UnknownField(ApiError):
     code, status, message = "UNKNOWN_FIELD", 400, "Unknown field"
 

@@ -42,7 +42,3 @@ class KeyExpired(ApiError):
 
 class MachineQuarantined(ApiError):
     code, status, message = "MACHINE_QUARANTINED", 403, "This machine is quarantined"
-
-
-class FourEyesRequired(ApiError):
-    code, status, message = "FOUR_EYES_REQUIRED", 403, "A second administrator must repeat this"

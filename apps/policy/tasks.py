@@ -5,9 +5,10 @@ from django.utils import timezone
 
 from apps.core.actors import Actor
 from apps.core.jobs import job
+from apps.policy.api.changes import wanted_of
 from apps.policy.models import AclRule, ChangePlan, JitAccessGrant
 from apps.policy.services.grants import expire_due
-from apps.policy.services.plans import OPEN, expire_plans
+from apps.policy.services.plans import OPEN, apply_scheduled, expire_plans
 
 
 @job("grant-expiry", every_seconds=30)
@@ -26,10 +27,18 @@ def expire_grants() -> dict[str, int]:
 
 @job("plan-deadlines", every_seconds=10)
 def end_plans() -> dict[str, int]:
-    """A plan that nobody confirmed in time is undone; one that nobody applied is closed."""
+    """A plan whose time has come is applied, one that nobody confirmed is undone, an old one is closed."""
     now = timezone.now()
+    actor = Actor.job("plan-deadlines")
+    due = ChangePlan.all_orgs.filter(status="scheduled", apply_at__lte=now).order_by("apply_at")
+    applied = 0
+    for org_id, plan_id in list(due.values_list("org_id", "pk")):
+        plan = apply_scheduled(org=org_id, actor=actor, plan_id=plan_id, parse=wanted_of)
+        applied += plan.status != "failed"
     unconfirmed = Q(status="awaiting_confirmation", confirm_by__lte=now)
     lapsed = Q(status__in=OPEN, expires_at__lte=now)
     orgs = set(ChangePlan.all_orgs.filter(unconfirmed | lapsed).values_list("org_id", flat=True))
-    actor = Actor.job("plan-deadlines")
-    return {"ended": sum(expire_plans(org=org_id, actor=actor) for org_id in sorted(orgs))}
+    return {
+        "applied": applied,
+        "ended": sum(expire_plans(org=org_id, actor=actor) for org_id in sorted(orgs)),
+    }

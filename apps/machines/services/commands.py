@@ -8,11 +8,10 @@ from django.utils import timezone
 
 from apps.audit.services import record
 from apps.core.actors import Actor
-from apps.core.errors import ConfirmationRequired, InvalidState, NotFound
+from apps.core.errors import ConfirmationRequired, FourEyesRequired, InvalidState, NotFound
 from apps.core.ratelimit import Limit, wait_for
 from apps.core.realtime import publish
 from apps.machines.changes import nudge, touch
-from apps.machines.errors import FourEyesRequired
 from apps.machines.models import AgentCommand, Machine
 from apps.machines.nodes import Node
 from apps.machines.services.writing import machine_in

@@ -8,7 +8,7 @@ from apps.core import ratelimit
 from apps.core.api.access import ROLES
 from apps.core.api.views import ActionView, Answer, Call, CallView, Operation
 from apps.core.domains import DomainField
-from apps.core.errors import ConfirmationRequired, FieldNotWritable, InvalidValue
+from apps.core.errors import ConfirmationRequired, FieldNotWritable, FourEyesRequired, InvalidValue
 from apps.orgs import services
 from apps.orgs.models import Organization, OrgMember, OrgSettings
 
@@ -69,7 +69,7 @@ def _get_settings(call: Call) -> dict[str, Any]:
 def checked_settings(call: Call, values: dict[str, Any], confirm: Any = None) -> dict[str, Any]:
     """Valid settings that this caller may change.
 
-    Raises InvalidInput, InvalidValue, FieldNotWritable, ConfirmationRequired.
+    Raises InvalidInput, InvalidValue, FieldNotWritable, ConfirmationRequired, FourEyesRequired.
     """
     serializer = SettingsInput(data=values, partial=True)
     if not serializer.is_valid():
@@ -83,6 +83,9 @@ def checked_settings(call: Call, values: dict[str, Any], confirm: Any = None) ->
         raise FieldNotWritable("Only owners can change this", fields=refused)
     if wanted.get("default_deny") is False and confirm != call.org.slug:
         raise ConfirmationRequired("confirm must be the organisation's slug", field="confirm")
+    stored = OrgSettings.objects.for_org(call.org).get()
+    if stored.four_eyes and wanted.get("default_deny", stored.default_deny) != stored.default_deny:
+        raise FourEyesRequired("A second administrator has to agree: make a plan of it")
     return wanted
 
 

@@ -3,28 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rest_framework import serializers
-
 from apps.core.api.columns import Column
-from apps.core.api.tables import TableView
 from apps.core.api.views import Call
-from apps.machines.api.fields import Flag, WholeNumber
-from apps.policy.abac import EFFECTS
+from apps.policy.api.planned import PlannedTable
+from apps.policy.api.writes import AbacWrite
 from apps.policy.models import AbacPolicy
-from apps.policy.rules import LAST_PRIORITY
 from apps.policy.services import attributes as services
 
 
-class AbacWrite(serializers.Serializer):
-    name = serializers.CharField(max_length=100)
-    effect = serializers.ChoiceField(EFFECTS)
-    selector = serializers.CharField(max_length=4000)
-    conditions = serializers.DictField()
-    enabled = Flag(required=False)
-    priority = WholeNumber(required=False, min_value=0, max_value=LAST_PRIORITY)
-
-
-class AbacPoliciesTable(TableView):
+class AbacPoliciesTable(PlannedTable):
     table, model, scope = "abac_policies", AbacPolicy, "acl"
     columns = (
         *(Column(name) for name in ("id", "org_id", "created_by", "created_at", "updated_at")),

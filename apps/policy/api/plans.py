@@ -5,26 +5,26 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Max
+from django.utils import timezone
 from rest_framework import serializers
 
 from apps.core.api.access import ROLES
 from apps.core.api.views import ActionView, Answer, Call, Operation
-from apps.core.errors import FieldNotWritable, MissingFields, NotFound, UnknownField, ValidationFailed
+from apps.core.errors import FieldNotWritable, InvalidInput, MissingFields, NotFound
 from apps.machines.models import Machine, NetmapAck
 from apps.orgs.api.management import OWNER_ONLY
-from apps.policy.api.attributes import AbacWrite
-from apps.policy.api.rules import IGNORED, SHORT, RuleWrite
+from apps.orgs.models import OrgSettings, seconds_to_confirm
+from apps.policy.api.changes import wanted_of
+from apps.policy.api.planned import refuse_and_plan
 from apps.policy.models import AclRule, ChangePlan, PolicyRevision
 from apps.policy.models.history import PLAN_STATES
 from apps.policy.services import plans as services
 from apps.policy.services.checks import current_policy, run_tests
-from apps.policy.services.plans import TableChanges, Wanted
+from apps.policy.services.foureyes import asked_for
 from apps.policy.services.rules import reorder_rules
 
-MAX_ROWS = 1000
-TABLES = {"acl_rules": RuleWrite, "abac_policies": AbacWrite}
-SETTINGS = ("default_deny",)
 SHOWN_PENDING = 100
+SOONEST, LATEST = timedelta(minutes=1), timedelta(days=30)
 MAX_ACKS = 50_000
 
 
@@ -38,7 +38,10 @@ class PlanRef(serializers.Serializer):
 
 
 class ApplyInput(PlanRef):
-    confirm_within_seconds = serializers.IntegerField(required=False, min_value=0, max_value=3600)
+    """Without confirm_within_seconds the organisation's setting counts; 0 asks nobody."""
+
+    confirm_within_seconds = serializers.IntegerField(required=False, validators=[seconds_to_confirm])
+    activate_at = serializers.DateTimeField(required=False, allow_null=True)
     force = serializers.BooleanField(required=False, default=False)
 
 
@@ -57,59 +60,6 @@ class ReorderInput(serializers.Serializer):
     rule_ids = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=10_000)
     rule_id = serializers.UUIDField(required=False)
     direction = serializers.ChoiceField(("up", "down"), required=False)
-
-
-def wanted_of(document: Mapping[str, Any]) -> Wanted:
-    """A change as it was asked for, checked column by column; raises ValidationFailed, UnknownField."""
-    for name in document:
-        if name not in TABLES and name != "settings":
-            raise ValidationFailed(f"changes: {name} cannot be planned", field=name)
-    settings = document.get("settings") or {}
-    if not isinstance(settings, dict) or not all(isinstance(value, bool) for value in settings.values()):
-        raise ValidationFailed("settings: must hold switches", field="settings")
-    for name in settings:
-        if name not in SETTINGS:
-            raise UnknownField(f"settings: {name} cannot be planned", field=name)
-    rules, attributes = (_table(name, document.get(name) or {}) for name in TABLES)
-    return Wanted(rules, attributes, settings)
-
-
-def _table(table: str, document: Any) -> TableChanges:
-    if not isinstance(document, dict) or set(document) - {"create", "update", "delete"}:
-        raise ValidationFailed(f"{table}: must hold create, update and delete", field=table)
-    lists = [document.get(verb) or [] for verb in ("create", "update", "delete")]
-    if not all(isinstance(entries, list) for entries in lists) or sum(map(len, lists)) > MAX_ROWS:
-        raise ValidationFailed(f"{table}: lists of at most {MAX_ROWS} rows", field=table)
-    create, update, delete = lists
-    changed = []
-    for row in update:
-        if not isinstance(row, dict) or "id" not in row:
-            raise MissingFields(f"{table}: update needs an id", field="id")
-        values = {name: value for name, value in row.items() if name != "id"}
-        changed.append((_id(row["id"]), _columns(table, values, partial=True)))
-    made = [{**_columns(table, row, partial=False)} for row in create]
-    for values in made:
-        values.pop("revision", None)
-    return TableChanges(made, changed, [_id(row_id) for row_id in delete])
-
-
-def _columns(table: str, row: Any, *, partial: bool) -> Mapping[str, Any]:
-    if not isinstance(row, dict):
-        raise ValidationFailed(f"{table}: a row must be an object", field=table)
-    serializer = TABLES[table]
-    known = {*serializer().fields, *(SHORT if table == "acl_rules" else ()), *IGNORED}
-    read_only = {"id", "org_id", "created_at", "created_by", "updated_at"}
-    for name in row:
-        if name not in known | read_only:
-            raise UnknownField(f"{table}: no column {name}", field=name)
-    values = {name: value for name, value in row.items() if name not in read_only}
-    parsed = serializer(data=values, partial=partial)
-    parsed.is_valid(raise_exception=True)
-    return parsed.validated_data
-
-
-def _id(value: Any) -> Any:
-    return serializers.UUIDField().run_validation(value)
 
 
 def _refuse_settings_of_owners(call: Call, document: Mapping[str, Any]) -> None:
@@ -154,12 +104,13 @@ def _list(call: Call) -> dict[str, Any]:
 
 
 def _shown(plan: ChangePlan) -> dict[str, Any]:
-    inner = ("affected", "settings_before")
+    inner = ("affected", "settings_before", "confirm_within_seconds")
     return {
         "plan_id": plan.pk,
         **{name: value for name, value in plan.report.items() if name not in inner},
         **{name: getattr(plan, name) for name in ("base_version", "status", "note", "changes")},
         **{name: getattr(plan, name) for name in ("created_at", "confirm_by", "expires_at")},
+        "activate_at": plan.apply_at,
         "created_by": plan.created_by_id,
         "approved_by": plan.approved_by_id,
         "policy_version": plan.applied_version,
@@ -172,14 +123,20 @@ def _approve(call: Call) -> dict[str, Any]:
 
 def _apply(call: Call) -> dict[str, Any]:
     _refuse_plan_of_owners(call)
-    seconds = call.data.get("confirm_within_seconds") or 0
+    seconds = call.data.get("confirm_within_seconds")
+    if seconds is None:
+        seconds = OrgSettings.objects.for_org(call.org).get().plan_confirm_seconds
+    within = timedelta(seconds=seconds) if seconds else None
+    who = {"org": call.org, "actor": call.actor, "plan_id": call.data["plan_id"]}
+    if at := call.data.get("activate_at"):
+        if not SOONEST <= at - timezone.now() <= LATEST:
+            raise InvalidInput("activate_at: a minute to 30 days ahead", field="activate_at")
+        if call.data["force"]:
+            raise InvalidInput("force: what is checked later can't be forced now", field="force")
+        plan = services.schedule_plan(**who, at=at, confirm_within=within)
+        return {**_status(plan), "activate_at": plan.apply_at}
     plan, revision = services.apply_plan(
-        org=call.org,
-        actor=call.actor,
-        plan_id=call.data["plan_id"],
-        parse=wanted_of,
-        confirm_within=timedelta(seconds=seconds) if seconds else None,
-        force=call.data["force"],
+        **who, parse=wanted_of, confirm_within=within, force=call.data["force"]
     )
     return {**_status(plan), "policy_version": revision, "confirm_by": plan.confirm_by}
 
@@ -213,6 +170,9 @@ def _reorder(call: Call) -> dict[str, Any]:
         at = ids.index(moved)
         to = max(0, at - 1) if direction == "up" else min(len(ids) - 1, at + 1)
         ids.insert(to, ids.pop(at))
+    if asked_for(call.org):
+        moved_rows = [{"id": str(rule_id), "priority": (at + 1) * 10} for at, rule_id in enumerate(ids)]
+        refuse_and_plan(call, {"acl_rules": {"update": moved_rows}})
     rows = reorder_rules(org=call.org, actor=call.actor, rule_ids=ids)
     return {"rules": [{"id": row.pk, "priority": row.priority} for row in rows]}
 

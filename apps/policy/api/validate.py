@@ -9,7 +9,7 @@ from apps.core.api.rendering import as_api_error
 from apps.core.api.views import Call, CallView, Operation
 from apps.core.errors import ApiError, ValidationFailed
 from apps.machines.api.fields import WholeNumber
-from apps.policy.api.rules import SHORT, RuleWrite
+from apps.policy.api.writes import SHORT, RuleWrite
 from apps.policy.engine import Verdict
 from apps.policy.facts import MachineFacts
 from apps.policy.models import AclRule

@@ -7,7 +7,10 @@ from apps.policy.models.rules import choices
 from apps.policy.rules import ACTIONS, PROTOCOLS
 
 VERSIONED = ("acl_rule", "posture_policy", "abac_policy")
-PLAN_STATES = ("ready", "approved", "awaiting_confirmation", "applied", "rolled_back", "abandoned", "expired")
+PLAN_STATES = (
+    *("ready", "approved", "scheduled", "awaiting_confirmation", "applied"),
+    *("rolled_back", "abandoned", "expired", "failed"),
+)
 
 
 class PolicyRevision(OrgOwned):

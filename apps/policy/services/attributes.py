@@ -14,14 +14,16 @@ from apps.policy.models import AbacPolicy
 from apps.policy.references import resolve_hosts
 from apps.policy.services.checks import require_tests
 from apps.policy.services.commit import Change, commit, locked
+from apps.policy.services.foureyes import refuse_alone
 
 TABLE = "abac_policies"
 
 
 def create_policy(*, org: Any, actor: Actor, values: Mapping[str, Any]) -> AbacPolicy:
-    """Add one; raises ValidationFailed, InvalidInput, Conflict, TestsFailed."""
+    """Add one; raises ValidationFailed, InvalidInput, Conflict, TestsFailed, FourEyesRequired."""
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         row = AbacPolicy(org_id=org.pk, created_by_id=actor.user_id)
         change = stage_policy(org, row, values)
         require_tests(org)
@@ -33,6 +35,7 @@ def update_policy(*, org: Any, actor: Actor, policy_id: Any, values: Mapping[str
     """Change one; raises NotFound and the above."""
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         change = stage_policy(org, policy_in(org, policy_id), values)
         if change.before != change.after:
             require_tests(org)
@@ -40,9 +43,10 @@ def update_policy(*, org: Any, actor: Actor, policy_id: Any, values: Mapping[str
 
 
 def delete_policy(*, org: Any, actor: Actor, policy_id: Any) -> None:
-    """Take one away; raises NotFound, TestsFailed."""
+    """Take one away; raises NotFound, TestsFailed, FourEyesRequired."""
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         row = policy_in(org, policy_id)
         change = Change(TABLE, row.pk, snapshot_of(row), None)
         row.delete()

@@ -17,7 +17,7 @@ from apps.core.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from apps.core.mail import enqueue
 from apps.core.realtime import publish
 from apps.machines.models import Machine
-from apps.orgs.models import Organization, OrgMember
+from apps.orgs.models import Organization, OrgMember, OrgSettings
 from apps.policy.documents import as_api_error
 from apps.policy.faults import RuleFault
 from apps.policy.models import AclRule, JitAccessGrant
@@ -25,6 +25,7 @@ from apps.policy.ports import format_ports, parse_ports
 from apps.policy.references import resolve_hosts
 from apps.policy.rules import MAX_NAME
 from apps.policy.services.commit import commit, locked
+from apps.policy.services.foureyes import person_behind
 from apps.policy.services.rules import disable_rules, stage_rule
 
 LONGEST_HOURS = 24
@@ -79,12 +80,14 @@ def approve(
 ) -> tuple[JitAccessGrant, AclRule, list[AclRule]]:
     """Open the access; returns grant, its rule and rules that still deny before it.
 
-    hours: shorter than asked for. Raises NotFound, Forbidden for one's own request, InvalidState.
+    hours: shorter than asked for. Raises NotFound, InvalidState, and Forbidden for one's own request, unless
+    the organisation lets one pair of eyes do.
     """
     with transaction.atomic():
         org = locked(org)
         row = _locked_grant(org, grant_id, "pending")
-        if actor.user_id is not None and actor.user_id == row.requester_id:
+        own = row.requester_id is not None and person_behind(org, actor) == row.requester_id
+        if own and OrgSettings.objects.for_org(org).filter(four_eyes_jit=True).exists():
             raise Forbidden("Nobody approves his own request")
         granted = min(hours or row.requested_duration_hours, row.requested_duration_hours)
         now = timezone.now()
@@ -104,7 +107,12 @@ def approve(
         rule = AclRule(org_id=org.pk, created_by_id=actor.user_id)
         change = stage_rule(org, rule, values)
         commit(org=org, actor=actor, changes=[change], reason="jit.approved")
-        _note(row, actor, "approved", "UPDATE", expires_at=row.expires_at, acl_rule_id=rule.pk)
+        told = {
+            "expires_at": row.expires_at,
+            "acl_rule_id": rule.pk,
+            **({"own_request": True} if own else {}),
+        }
+        _note(row, actor, "approved", "UPDATE", **told)
         earlier = AclRule.objects.for_org(org).filter(enabled=True, action="deny", priority=0)
         return row, rule, list(earlier.filter(created_at__lt=rule.created_at))
 

@@ -1,12 +1,13 @@
 """Plans: a change tried out in the database and taken back, kept with what it would mean, and applied.
 
 ready -apply-> applied, or awaiting_confirmation -confirm-> applied; both -rollback-> rolled_back.
-ready -approve-> approved; ready, approved -abandon-> abandoned, -time-> expired.
+ready -approve-> approved; ready, approved -apply at a time-> scheduled -then-> applied, or failed;
+ready, approved, scheduled -abandon-> abandoned; ready, approved -time-> expired.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -14,19 +15,20 @@ from django.utils import timezone
 
 from apps.audit.services import record
 from apps.core.actors import Actor
-from apps.core.errors import Conflict, Forbidden, InvalidState, NotFound
+from apps.core.errors import ApiError, Conflict, Forbidden, InvalidState, NotFound
 from apps.core.realtime import publish
 from apps.orgs.models import Organization, OrgSettings
 from apps.orgs.services import update_settings
 from apps.policy.documents import restored, snapshot_of
-from apps.policy.engine import Policy
 from apps.policy.errors import LockoutRisk, PlanStale, TestsFailed
 from apps.policy.models import AbacPolicy, AclRule, ChangePlan, PolicyRevision
-from apps.policy.preview import Difference, difference, overshadowed, shuts_out
+from apps.policy.preview import difference, shuts_out
 from apps.policy.rights import fresh_policy
 from apps.policy.services.attributes import policy_in, stage_policy
-from apps.policy.services.checks import Failure, require_tests, run_tests
+from apps.policy.services.checks import require_tests, run_tests
 from apps.policy.services.commit import Change, commit, locked, present_revision
+from apps.policy.services.foureyes import asked_for, person_behind, refuse_alone, refuse_unapproved
+from apps.policy.services.planreport import Trial, report_of
 from apps.policy.services.rules import rule_in, stage_removal, stage_rule
 
 PLAN_TERM = timedelta(hours=24)
@@ -51,19 +53,6 @@ class Wanted:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What a change would mean."""
-
-    changes: list[Change]
-    after: Policy
-    passed: int
-    failed: list[Failure]
-    flows: Difference
-    lockout: bool
-    unresolved: list[str]
-
-
 class _TakeBack(Exception):
     """Ends a trial."""
 
@@ -82,9 +71,9 @@ def make_plan(
             org,
             base_version=present_revision(org),
             changes=document,
-            report=_report(trial),
+            report=report_of(trial),
             note=note,
-            created_by_id=actor.user_id,
+            created_by_id=person_behind(org, actor),
             expires_at=timezone.now() + PLAN_TERM,
         )
         _note(plan, actor, "plan.created", "INSERT", note=note)
@@ -95,9 +84,10 @@ def approve_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
     """A second administrator agrees; raises NotFound, Forbidden for one's own, InvalidState."""
     with transaction.atomic():
         plan = plan_in(locked(org), plan_id, "ready")
-        if actor.user_id is None or actor.user_id == plan.created_by_id:
+        second = person_behind(org, actor)
+        if second is None or second == plan.created_by_id:
             raise Forbidden("Nobody approves his own plan")
-        plan.approved_by_id = actor.user_id
+        plan.approved_by_id = second
         return _moved(plan, "approved", actor, "plan.approved")
 
 
@@ -109,17 +99,20 @@ def apply_plan(
     parse: Callable[[Mapping[str, Any]], Wanted],
     confirm_within: timedelta | None = None,
     force: bool = False,
+    states: Sequence[str] = OPEN,
 ) -> tuple[ChangePlan, int]:
     """Put a plan in force; returns it and the policy's revision.
 
     force: an owner overrides failing tests, an administrator the warning of a lockout. Raises NotFound,
-    InvalidState, PlanStale, TestsFailed, LockoutRisk, and whatever the change itself raises.
+    InvalidState, PlanStale, TestsFailed, LockoutRisk, FourEyesRequired, and whatever the change itself
+    raises.
     """
     with transaction.atomic():
         org = locked(org)
-        plan = plan_in(org, plan_id, *OPEN)
-        if plan.expires_at <= timezone.now():
+        plan = plan_in(org, plan_id, *states)
+        if plan.status in OPEN and plan.expires_at <= timezone.now():
             raise InvalidState("This plan has expired")
+        refuse_unapproved(org, plan)
         if plan.base_version != present_revision(org):
             raise PlanStale()
         before = fresh_policy(org.pk)
@@ -140,6 +133,42 @@ def apply_plan(
         return _moved(plan, status, actor, "plan.applied", revision=revision), revision
 
 
+def schedule_plan(
+    *, org: Any, actor: Actor, plan_id: Any, at: datetime, confirm_within: timedelta | None = None
+) -> ChangePlan:
+    """Have a plan applied by itself at a time, when everything is checked anew.
+
+    Raises NotFound, InvalidState, PlanStale, FourEyesRequired.
+    """
+    with transaction.atomic():
+        org = locked(org)
+        plan = plan_in(org, plan_id, *OPEN)
+        refuse_unapproved(org, plan)
+        if plan.base_version != present_revision(org):
+            raise PlanStale()
+        seconds = int(confirm_within.total_seconds()) if confirm_within else 0
+        plan.apply_at, plan.report = at, {**plan.report, "confirm_within_seconds": seconds}
+        return _moved(plan, "scheduled", actor, "plan.scheduled", apply_at=at)
+
+
+def apply_scheduled(
+    *, org: Any, actor: Actor, plan_id: Any, parse: Callable[[Mapping[str, Any]], Wanted]
+) -> ChangePlan:
+    """What a plan's time has come for; one that can't be applied any more is failed, and says why."""
+    plan = ChangePlan.objects.for_org(org).get(pk=plan_id)
+    seconds = plan.report.get("confirm_within_seconds") or 0
+    within = timedelta(seconds=seconds) if seconds else None
+    try:
+        return apply_plan(
+            org=org, actor=actor, plan_id=plan_id, parse=parse, confirm_within=within, states=["scheduled"]
+        )[0]
+    except ApiError as error:
+        with transaction.atomic():
+            plan = plan_in(locked(org), plan_id, "scheduled")
+            plan.report = {**plan.report, "failure": {"code": error.code, "message": error.message}}
+            return _moved(plan, "failed", actor, "plan.failed", code=error.code, message=error.message)
+
+
 def confirm_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
     """It stays; raises NotFound, InvalidState."""
     with transaction.atomic():
@@ -149,10 +178,15 @@ def confirm_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
 
 
 def roll_back_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
-    """Undo what it changed, whatever tests say; raises NotFound, InvalidState."""
+    """Undo what it changed, whatever tests say; raises NotFound, InvalidState, FourEyesRequired.
+
+    Until it is confirmed one pair of eyes is enough: what was is put back.
+    """
     with transaction.atomic():
         org = locked(org)
         plan = plan_in(org, plan_id, "applied", "awaiting_confirmation")
+        if plan.status == "applied":
+            refuse_alone(org)
         revision = PolicyRevision.objects.for_org(org).get(revision=plan.applied_version)
         changes = _undone(org, actor, [revision])
         if settings := plan.report.get("settings_before"):
@@ -165,13 +199,15 @@ def roll_back_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
 def abandon_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
     """It will not be; raises NotFound, InvalidState."""
     with transaction.atomic():
-        return _moved(plan_in(locked(org), plan_id, *OPEN), "abandoned", actor, "plan.abandoned")
+        plan = plan_in(locked(org), plan_id, *OPEN, "scheduled")
+        return _moved(plan, "abandoned", actor, "plan.abandoned")
 
 
 def return_to(*, org: Any, actor: Actor, revision: int) -> int:
-    """The whole set as it was at a revision; the new revision. Raises NotFound, TestsFailed."""
+    """The whole set as it was at a revision; the new one. Raises NotFound, TestsFailed, FourEyesRequired."""
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         rows = PolicyRevision.objects.for_org(org)
         if not rows.filter(revision=revision).exists():
             raise NotFound("No such revision")
@@ -219,7 +255,8 @@ def _tried(org: Organization, actor: Actor, wanted: Wanted) -> Trial:
             after = fresh_policy(org.pk)
             flows = difference(before, after, timezone.now().timestamp())
             tests, lockout = run_tests(org, after), shuts_out(before, after)
-            trials.append(Trial(changes, after, *tests, flows, lockout, _unresolved(org, changes)))
+            unresolved = _unresolved(org, changes)
+            trials.append(Trial(changes, after, *tests, flows, lockout, unresolved, asked_for(org)))
             raise _TakeBack
     except _TakeBack:
         return trials[0]
@@ -281,66 +318,6 @@ def _unresolved(org: Organization, changes: list[Change]) -> list[str]:
 def _settings(org: Organization, wanted: Mapping[str, Any]) -> dict[str, Any]:
     settings = OrgSettings.objects.for_org(org).get()
     return {name: getattr(settings, name) for name in wanted}
-
-
-def _report(trial: Trial) -> dict[str, Any]:
-    machines = trial.after.world.machines
-
-    def told(flow: Any) -> dict[str, Any]:
-        ends = {"source": flow.source, "destination": flow.destination}
-        named = {name: {"id": key, "name": machines[key].name} for name, key in ends.items()}
-        return {**named, "protocol": flow.protocol, "ports": flow.ports}
-
-    def online(flow: Any) -> bool:
-        return all(machines[key].status == "online" for key in (flow.source, flow.destination))
-
-    ids = {str(change.id) for change in trial.changes if change.after is not None}
-    shadows = overshadowed(trial.after, ids)
-    named = [
-        ({"id": rule.id, "name": rule.name, "by": other.name}, rule.action == other.action)
-        for rule, other in shadows
-    ]
-    return {
-        "checks": _checks(trial),
-        "tests": {"passed": trial.passed, "failed": [_plain(failure) for failure in trial.failed]},
-        "flows": {
-            "gained": [told(flow) for flow in trial.flows.gained],
-            "lost": [told(flow) for flow in trial.flows.lost],
-            "sampled": trial.flows.sampled,
-        },
-        # Whether a connection is open is known to machines alone: these could be.
-        "live_connections_cut": [told(flow) for flow in trial.flows.lost if online(flow)],
-        "shadowed": [entry for entry, same in named if not same],
-        "duplicates": [entry for entry, same in named if same],
-        "unresolved": trial.unresolved,
-        "machines_affected": len(trial.flows.affected),
-        "affected": sorted(trial.flows.affected),
-        "requires_approval": False,
-    }
-
-
-def _checks(trial: Trial) -> list[dict[str, Any]]:
-    lockout = "Machines of administrators could reach nothing any more"
-    tests = f"{len(trial.failed)} of {len(trial.failed) + trial.passed} tests fail"
-    timed = any(
-        (change.after or {}).get(name) for change in trial.changes for name in ("starts_at", "time_hour")
-    )
-    checks = [
-        {"name": "valid", "ok": True, "message": "Every row is well formed"},
-        {"name": "tests", "ok": not trial.failed, "message": tests if trial.failed else "All tests hold"},
-        {
-            "name": "lockout",
-            "ok": not trial.lockout,
-            "message": lockout if trial.lockout else "Administrators still reach the network",
-        },
-    ]
-    if timed:
-        checks.append({"name": "time", "ok": True, "message": "Flows are shown as they are at this moment"})
-    return checks
-
-
-def _plain(failure: Failure) -> dict[str, Any]:
-    return {**failure.told(), "id": str(failure.id)}
 
 
 def _moved(plan: ChangePlan, status: str, actor: Actor, action: str, **details: Any) -> ChangePlan:

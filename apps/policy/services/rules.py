@@ -17,15 +17,17 @@ from apps.policy.ports import format_ports
 from apps.policy.references import resolve_hosts, unresolved
 from apps.policy.services.checks import require_tests
 from apps.policy.services.commit import Change, commit, locked
+from apps.policy.services.foureyes import refuse_alone
 
 MAX_RULES = 10_000
 TABLE = "acl_rules"
 
 
 def create_rule(*, org: Any, actor: Actor, values: Mapping[str, Any], row_id: Any = None) -> AclRule:
-    """Add a rule; raises ValidationFailed, InvalidInput, TestsFailed."""
+    """Add a rule; raises ValidationFailed, InvalidInput, TestsFailed, FourEyesRequired."""
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         change = stage_rule(org, AclRule(org_id=org.pk, created_by_id=actor.user_id), values, row_id=row_id)
         require_tests(org)
         commit(org=org, actor=actor, changes=[change])
@@ -36,10 +38,11 @@ def update_rule(*, org: Any, actor: Actor, rule_id: Any, values: Mapping[str, An
     """Change a rule; equal values change nothing and leave no trace.
 
     revision, where given, is the one that the caller saw. Raises NotFound, Conflict, ValidationFailed,
-    InvalidInput, TestsFailed.
+    InvalidInput, TestsFailed, FourEyesRequired.
     """
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         row = rule_in(org, rule_id)
         values = dict(values)
         seen = values.pop("revision", None)
@@ -53,9 +56,10 @@ def update_rule(*, org: Any, actor: Actor, rule_id: Any, values: Mapping[str, An
 
 
 def delete_rule(*, org: Any, actor: Actor, rule_id: Any) -> None:
-    """Take a rule away; raises NotFound, TestsFailed."""
+    """Take a rule away; raises NotFound, TestsFailed, FourEyesRequired."""
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         change = stage_removal(rule_in(org, rule_id))
         require_tests(org)
         commit(org=org, actor=actor, changes=[change])
@@ -69,9 +73,13 @@ def disable_rules(*, org: Organization, actor: Actor, rows: Sequence[AclRule], r
 
 
 def reorder_rules(*, org: Any, actor: Actor, rule_ids: Sequence[Any]) -> list[AclRule]:
-    """Give all rules new priorities in this order; raises Conflict unless it names each rule once."""
+    """Give all rules new priorities in this order.
+
+    Raises Conflict unless it names each rule once, TestsFailed, FourEyesRequired.
+    """
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         rows = {row.pk: row for row in AclRule.objects.for_org(org).select_for_update()}
         if len(rule_ids) != len(rows) or set(rule_ids) != set(rows):
             raise Conflict("The list of rules has changed; look at it again", field="rule_ids")

@@ -16,6 +16,7 @@ from apps.policy.models import AbacPolicy, AclRule, PolicyRevision, PolicyVersio
 from apps.policy.services.attributes import stage_policy
 from apps.policy.services.checks import require_tests
 from apps.policy.services.commit import commit, locked, present_revision
+from apps.policy.services.foureyes import refuse_alone
 from apps.policy.services.rules import stage_rule
 
 MODELS: Mapping[str, Any] = {"acl_rule": AclRule, "abac_policy": AbacPolicy}
@@ -52,6 +53,7 @@ def roll_back(
     model = model_of(policy_type)
     with transaction.atomic():
         org = locked(org)
+        refuse_alone(org)
         rows = PolicyVersion.objects.for_org(org).filter(policy_type=policy_type, policy_id=policy_id)
         version = rows.filter(pk=version_id).first()
         if version is None:

@@ -161,10 +161,10 @@ def test_what_nobody_confirms_is_undone_in_time(cast, three):
     assert done["status"] == "awaiting_confirmation"
     assert done["confirm_by"] is not None
     assert not OrgSettings.objects.for_org(cast.org_a).get().default_deny
-    assert end_plans() == {"ended": 0}
+    assert end_plans() == {"applied": 0, "ended": 0}
     ChangePlan.objects.for_org(cast.org_a).update(confirm_by=timezone.now() - timedelta(seconds=1))
-    assert end_plans() == {"ended": 1}
-    assert end_plans() == {"ended": 0}
+    assert end_plans() == {"applied": 0, "ended": 1}
+    assert end_plans() == {"applied": 0, "ended": 0}
     (kept,) = AclRule.objects.for_org(cast.org_a)
     assert (str(kept.pk), kept.ports) == (row["id"], "22")
     assert OrgSettings.objects.for_org(cast.org_a).get().default_deny
