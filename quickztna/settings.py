@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "apps.policy",
     "apps.posture",
     "apps.flows",
+    "apps.reports",
     "apps.releases",
 ]
 # The apps of later layers join as soon as their package is there.

@@ -36,6 +36,8 @@ COMMANDS = {
     "machines": ("machines", "List all machines of the organization"),
     "acl": ("acl", "Show access rules, ask them, plan and apply a policy file"),
     "posture": ("posture", "Show the health of this machine and what is asked of it"),
+    "audit": ("audit", "List who did what"),
+    "compliance": ("compliance", "Report where the organization stands"),
     "wg-config": ("wg_config", "Export the tunnel for other WireGuard tools"),
     "metrics": ("metrics", "Figures for Prometheus"),
     "debug": ("debug", "Look inside the running daemon"),

@@ -38,6 +38,7 @@ class SearchInput(serializers.Serializer):
     date_from = serializers.DateTimeField(required=False, allow_null=True)
     date_to = serializers.DateTimeField(required=False, allow_null=True)
     after_id = serializers.UUIDField(required=False, allow_null=True)
+    with_chain = serializers.BooleanField(required=False, default=False)
 
 
 def _search(call: Call) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def _search(call: Call) -> dict[str, Any]:
     rows = search.search(call.org, wanted)
     total = rows.count()
     return {
-        "logs": search.rendered(rows[page * size : (page + 1) * size]),
+        "logs": search.rendered(rows[page * size : (page + 1) * size], with_chain=wanted["with_chain"]),
         "total": total,
         "page": page,
         "page_size": size,

@@ -8,6 +8,7 @@ from django.db.models.functions import Cast
 
 from apps.audit.actors import identity_of
 from apps.audit.models import AuditActor, AuditLog
+from apps.audit.services import canonical
 
 
 def search(org: Any, wanted: Mapping[str, Any]) -> QuerySet[AuditLog]:
@@ -49,8 +50,8 @@ def _actors_named(org: Any, text: str) -> list[Any]:
     ]
 
 
-def rendered(rows: QuerySet[AuditLog]) -> list[dict[str, Any]]:
-    """Rows as the search answers them."""
+def rendered(rows: QuerySet[AuditLog], *, with_chain: bool = False) -> list[dict[str, Any]]:
+    """Rows as the search answers them; with_chain: and what it takes to check them elsewhere."""
     found = list(rows.select_related("actor"))
     names = {actor.pk: identity_of(actor) for actor in {row.actor for row in found}}
     return [
@@ -65,9 +66,15 @@ def rendered(rows: QuerySet[AuditLog]) -> list[dict[str, Any]]:
             "ip_address": row.ip_address,
             "user_agent": row.user_agent,
             "created_at": row.created_at,
+            **(_links(row) if with_chain else {}),
         }
         for row in found
     ]
+
+
+def _links(row: AuditLog) -> dict[str, Any]:
+    chain = {"seq": row.seq, "prev_hash": row.prev_hash, "hash": row.hash, "canonical": canonical(row)}
+    return {"chain": chain}
 
 
 def filters_present(org: Any) -> dict[str, list[str]]:

@@ -1,11 +1,5 @@
-"""Writing the trail: one row in the transaction of the change, chained to the row before.
+"""Writing the trail: one row in the transaction of the change, chained to the row before (wire.audit)."""
 
-Canonical form of a row: compact JSON, keys sorted, UTF-8, of the fields that `canonical` lists, times
-in RFC 3339 with microseconds. `hash` = SHA-256 of `prev_hash` (64 hex digits), a line feed and that.
-The first row's prev_hash is 64 zeros.
-"""
-
-import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -18,8 +12,7 @@ from apps.audit.models import AuditHead, AuditLog
 from apps.core.actors import Actor
 from apps.core.api.rendering import WireEncoder
 from apps.core.realtime import publish
-
-GENESIS = "0" * 64
+from wire import audit
 
 
 def record(
@@ -74,10 +67,12 @@ def record(
 
 
 def row_hash(row: AuditLog) -> str:
-    return hashlib.sha256(f"{row.prev_hash}\n{canonical(row)}".encode()).hexdigest()
+    """What the row's hash must be."""
+    return audit.row_hash(row.prev_hash, canonical(row))
 
 
 def canonical(row: AuditLog) -> str:
+    """The text that is hashed."""
     fields = {
         "id": str(row.pk),
         "org_id": str(row.org_id),

@@ -3,7 +3,8 @@
 from typing import Any, NamedTuple
 
 from apps.audit.models import AuditHead, AuditLog
-from apps.audit.services import GENESIS, row_hash
+from apps.audit.services import row_hash
+from wire.audit import GENESIS
 
 
 class Verdict(NamedTuple):

@@ -1,14 +1,11 @@
 """`ztna acl` against a control plane: rules as a file, a plan as text, a change on trial."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from agent.state import Config, Store, Tokens
-from apps.machines.tests.agents import Keys
-from tests.e2e.conftest import ROOT, control_plane  # noqa: F401 the fixture
+from tests.agent.shell import Shell
+from tests.e2e.conftest import control_plane  # noqa: F401 the fixture
 
 POLICY = """\
 settings: {default_deny: true}
@@ -18,51 +15,9 @@ rules:
 """
 
 
-class Shell:
-    """The program, signed in as an owner of an organisation with machines alpha and beta."""
-
-    def __init__(self, plane, directory):
-        self._directory = directory
-        person = {"email": "acl@example.test", "password": "correct horse battery", "full_name": "Ada"}
-        token = self._data(plane.post("/api/auth/signup", person))["token"]
-        created = {"action": "create", "name": "Rules"}
-        self.org = self._data(plane.post("/api/org-management", created, token))["id"]
-        body = {"action": "create_auth_key", "org_id": self.org, "name": "key", "reusable": True}
-        key = self._data(plane.post("/api/key-management", body, token))["key"]
-        for name in ("alpha", "beta"):
-            fields = {"auth_key": key, "name": name, "os": "linux", **Keys().fields()}
-            self._data(plane.post("/api/register-machine", fields))
-        store = Store(directory / "profile")
-        store.save(Config(api_url=plane.url, org_id=self.org))
-        store.save(Tokens(token))
-
-    def _data(self, answer):
-        assert answer["success"], answer
-        return answer["data"]
-
-    def run(self, *arguments, status=0):
-        found = subprocess.run(
-            [sys.executable, "-m", "agent", "acl", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "QUICKZTNA_CONFIG_DIR": str(self._directory / "profile")},
-        )
-        assert found.returncode == status, found.stdout + found.stderr
-        assert "Traceback" not in found.stderr
-        return found.stdout + found.stderr
-
-    def file(self, text):
-        path = self._directory / "policy.yaml"
-        path.write_text(text)
-        return str(path)
-
-
 @pytest.fixture(scope="module")
 def shell(control_plane, tmp_path_factory):  # noqa: F811
-    return Shell(control_plane, tmp_path_factory.mktemp("acl"))
+    return Shell(control_plane, tmp_path_factory.mktemp("acl"), "acl")
 
 
 def allowed(shell, port):
