@@ -40,6 +40,7 @@ TABLE_CHANNELS = {
     "policy_tests": "acl",
     "jit_access_grants": "acl",
     "access_review_campaigns": "acl",
+    "access_review_decisions": "acl",
     "change_plans": "acl",
     "organizations": "general",
     "org_settings": "general",

@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from apps.audit.services import record
 from apps.core.api.columns import Column
+from apps.core.api.cursor import newest_first
 from apps.core.api.tables import TableView
 from apps.core.api.views import ActionView, Call, Operation
 from apps.core.clock import rfc3339
@@ -73,13 +74,12 @@ class PageInput(SearchInput):
 
 
 def _search(call: Call) -> dict[str, Any]:
-    limit = call.data["limit"]
-    rows = list(services.search(call.org, call.data)[: limit + 1])
-    more = len(rows) > limit
+    found = services.search(call.org, call.data)
+    rows, following = newest_first(found, limit=call.data["limit"], cursor=call.data.get("cursor"), by="at")
     return {
         "enabled": services.enabled(call.org),
-        "flows": services.rendered(call.org, rows[:limit]),
-        "next_cursor": services.write_cursor(rows[limit - 1]) if more else None,
+        "flows": services.rendered(call.org, rows),
+        "next_cursor": following,
     }
 
 

@@ -9,7 +9,6 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.core.errors import InvalidInput
 from apps.flows.errors import FlowLogsOff
 from apps.flows.models import FlowLog, FlowReport
 from apps.machines.models import Machine
@@ -75,9 +74,6 @@ def search(org: Any, wanted: Mapping[str, Any]) -> QuerySet[FlowLog]:
     if destination := wanted.get("destination"):
         machine_id = _machine_id(destination)
         rows = rows.filter(_at(org, machine_id)) if machine_id else rows.filter(destination=destination)
-    if cursor := wanted.get("cursor"):
-        at, row_id = read_cursor(cursor)
-        rows = rows.filter(Q(at__lt=at) | Q(at=at, pk__lt=row_id))
     return rows.order_by("-at", "-pk")
 
 
@@ -103,20 +99,6 @@ def rendered(org: Any, rows: Iterable[FlowLog]) -> list[dict[str, Any]]:
         }
         for row in found
     ]
-
-
-def write_cursor(row: FlowLog) -> str:
-    """Where the next page begins."""
-    return f"{row.at.isoformat()}~{row.pk}"
-
-
-def read_cursor(text: str) -> tuple[datetime, uuid.UUID]:
-    """The reverse; raises InvalidInput."""
-    at, _, row_id = text.partition("~")
-    try:
-        return datetime.fromisoformat(at).astimezone(UTC), uuid.UUID(row_id)
-    except (ValueError, OverflowError):
-        raise InvalidInput("cursor: not one of this search", field="cursor") from None
 
 
 def _moment(seconds: float, now: datetime) -> datetime:

@@ -63,6 +63,22 @@ def update_organization(*, org: Organization, actor: Actor, values: Mapping[str,
     return org
 
 
+def set_lockdown(*, org: Organization, actor: Actor, locked: bool) -> Organization:
+    """Deny everything in the whole organisation at once, or no longer; what is equal changes nothing."""
+    with transaction.atomic():
+        org = Organization.objects.for_org(org).select_for_update().get()
+        if org.lockdown_mode == locked:
+            return org
+        org.lockdown_mode = locked
+        org.save(update_fields=["lockdown_mode", "updated_at"])
+        action = "org.locked_down" if locked else "org.lockdown_lifted"
+        record(org=org, actor=actor, action=action, resource=org, details={"name": org.name})
+        signals.lockdown_changed.send(Organization, org=org)
+        payload = {"id": org.pk, "lockdown_mode": locked}
+        publish(org=org, channel="general", event="UPDATE", table="organizations", payload=payload)
+    return org
+
+
 def update_settings(
     *, org: Organization, actor: Actor, values: Mapping[str, Any], action: str = "org.settings_updated"
 ) -> OrgSettings:

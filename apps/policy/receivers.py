@@ -32,6 +32,12 @@ def redraw_rights(sender: Any, *, org: Any, changed: frozenset[str], **kwargs: A
         touch_rights(org)
 
 
+@receiver(signals.lockdown_changed)
+def shut_or_open(sender: Any, *, org: Any, **kwargs: Any) -> None:
+    """Everything is denied, whatever rules say; or rules count again."""
+    touch_rights(org)
+
+
 @receiver(signals.member_removed)
 def forget_member(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: Any) -> int:
     """His grants end, and his role and machines were facts of policy: maps follow."""

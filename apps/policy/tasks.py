@@ -6,7 +6,8 @@ from django.utils import timezone
 from apps.core.actors import Actor
 from apps.core.jobs import job
 from apps.policy.api.changes import wanted_of
-from apps.policy.models import AclRule, ChangePlan, JitAccessGrant
+from apps.policy.models import AccessReviewCampaign, AclRule, ChangePlan, JitAccessGrant
+from apps.policy.services import reviews
 from apps.policy.services.grants import expire_due
 from apps.policy.services.plans import OPEN, apply_scheduled, expire_plans
 
@@ -42,3 +43,14 @@ def end_plans() -> dict[str, int]:
         "applied": applied,
         "ended": sum(expire_plans(org=org_id, actor=actor) for org_id in sorted(orgs)),
     }
+
+
+@job("review-reminders", every_seconds=3600)
+def remind_reviewers() -> dict[str, int]:
+    """Reviews start, reviewers are reminded, what is overdue is said once; nothing is decided."""
+    campaigns = AccessReviewCampaign.all_orgs.filter(status__in=reviews.OPEN)
+    done: dict[str, int] = {"started": 0, "reminded": 0, "overdue": 0}
+    for org_id in sorted(set(campaigns.values_list("org_id", flat=True))):
+        for what, count in reviews.remind(org=org_id, actor=Actor.job("review-reminders")).items():
+            done[what] += count
+    return done

@@ -1,36 +1,26 @@
 """The flow log in Chromium: switched on, filled by a machine, read, narrowed, exported."""
 
-import base64
 import csv
-import secrets
 import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.network import Network, sign_in
+
 pytestmark = pytest.mark.browser
 
-EMAIL, PASSWORD = "ada@example.test", "a sentence nobody would guess"
 ROWS_ON_SCREEN = 200
 
 
-class Network:
+class Reporting(Network):
     """An organisation with two machines, of which `web` reports what its filter decides."""
 
     def __init__(self, control_plane):
-        self.plane = control_plane
-        self.token = self._post("/api/auth/signup", {"email": EMAIL, "password": PASSWORD})["token"]
-        self.org = self.act("org-management", "create", name="Acme")["id"]
-        key = self.act("key-management", "create_auth_key", name="key", reusable=True)["key"]
-        self.machines = {name: self._register(key, name) for name in ("laptop", "web")}
+        super().__init__(control_plane, "laptop", "web")
         values = {"source": "laptop", "destination": "web", "protocol": "tcp", "ports": "443"}
-        rule = {"org_id": self.org, "name": "laptop to web", "action": "allow", **values}
-        self.rule_id = self._post("/api/db/acl_rules", rule, self.token)["id"]
-
-    def act(self, topic, action, **values):
-        body = {"action": action, **({"org_id": self.org} if hasattr(self, "org") else {}), **values}
-        return self._post(f"/api/{topic}", body, self.token)
+        self.rule_id = self.add("acl_rules", name="laptop to web", action="allow", **values)["id"]
 
     def report(self, *rows):
         """What `web` saw: rows without ends are from `laptop` to `web`."""
@@ -43,37 +33,22 @@ class Network:
             "dropped": 0,
             "rows": [{**ends, **counts, **row} for row in rows],
         }
-        answer = self._post("/api/flow-report", body, self.machines["web"]["node_key"])
+        answer = self.call("/api/flow-report", body, self.machines["web"]["node_key"])
         assert answer["accepted"] == len(rows), answer
 
     @property
     def address(self):
         return self.machines["web"]["tailnet_ip"]
 
-    def _post(self, path, body, token=None):
-        answer = self.plane.post(path, body, token)
-        assert answer["success"], answer
-        return answer["data"]
-
-    def _register(self, key, name):
-        public = base64.b64encode(secrets.token_bytes(32)).decode()
-        body = {"auth_key": key, "name": name, "os": "linux", "wireguard_public_key": public}
-        return self._post("/api/register-machine", body)
-
 
 @pytest.fixture(scope="module")
 def network(control_plane):
-    return Network(control_plane)
+    return Reporting(control_plane)
 
 
 @pytest.fixture
 def console(page, network):
-    page.goto(f"{network.plane.url}/auth")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/dashboard")
-    return page
+    return sign_in(page, network)
 
 
 def rows(page):
@@ -127,7 +102,7 @@ def test_filters_live_in_the_address_and_go_with_one_click(console, network):
     assert f"source={network.machines['laptop']['machine_id']}" in console.url
     console.get_by_role("button", name="Clear filters").click()
     expect(rows(console)).to_have_count(2)
-    console.get_by_label("Port or service").fill("tcp/443")
+    console.get_by_label("Service", exact=True).fill("tcp/443")
     expect(rows(console)).to_have_count(1)
     rows(console).get_by_role("button", name="show details").locator("visible=true").click()
     drawer = console.get_by_role("dialog")

@@ -1,82 +1,28 @@
 """Access policy in Chromium against the real control plane, as an administrator and as a member."""
 
-import base64
 import re
-import secrets
-import time
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.network import Network, sign_in
+
 pytestmark = pytest.mark.browser
 
-ADMIN, MEMBER, PASSWORD = "ada@example.test", "bob@example.test", "a sentence nobody would guess"
+MEMBER = "bob@example.test"
 LIVE_MS = 3000
-
-
-class Network:
-    """An organisation with two people and three machines."""
-
-    def __init__(self, control_plane):
-        self.plane = control_plane
-        self.admin, self.member = (self._sign_up(email) for email in (ADMIN, MEMBER))
-        self.org = self.act("org-management", "create", name="Acme")["id"]
-        self.act("org-management", "invite_member", email=MEMBER, role="member")
-        self._post("/api/accept-invitation", {"token": self._invitation()}, self.member)
-        key = self.act("key-management", "create_auth_key", name="key", reusable=True)["key"]
-        self.machines = {name: self._register(key, name) for name in ("laptop", "web", "db")}
-
-    def act(self, topic, action, token=None, **values):
-        body = {"action": action, **({"org_id": self.org} if hasattr(self, "org") else {}), **values}
-        return self._post(f"/api/{topic}", body, token or self.admin)
-
-    def add(self, table, **values):
-        return self._post(f"/api/db/{table}", {"org_id": self.org, **values}, self.admin)
-
-    def change(self, table, row_id, **values):
-        return self._post(f"/api/db/{table}", {**values, "_filters": {"id": row_id}}, self.admin)
-
-    def _post(self, path, body, token=None):
-        answer = self.plane.post(path, body, token)
-        assert answer["success"], answer
-        return answer["data"]
-
-    def _sign_up(self, email):
-        return self._post("/api/auth/signup", {"email": email, "password": PASSWORD})["token"]
-
-    def _register(self, key, name):
-        public = base64.b64encode(secrets.token_bytes(32)).decode()
-        body = {"auth_key": key, "name": name, "os": "linux", "wireguard_public_key": public}
-        return self._post("/api/register-machine", body)["machine_id"]
-
-    def _invitation(self):
-        """The token of the mail, which a job sends a little later."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            mails = "".join(mail.read_text() for mail in (self.plane.directory / "mail").glob("*"))
-            if found := re.search(r"/invite/([0-9a-f]{64})", mails.replace("=\n", "")):
-                return found[1]
-            time.sleep(0.2)
-        raise AssertionError("no invitation was mailed")
 
 
 @pytest.fixture(scope="module")
 def network(control_plane):
-    return Network(control_plane)
-
-
-def sign_in(page, network, email):
-    page.goto(f"{network.plane.url}/auth")
-    page.get_by_label("E-mail").fill(email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/dashboard")
-    return page
+    found = Network(control_plane, "laptop", "web", "db")
+    found.invite(MEMBER, "member")
+    return found
 
 
 @pytest.fixture
 def console(page, network):
-    return sign_in(page, network, ADMIN)
+    return sign_in(page, network)
 
 
 @pytest.fixture
@@ -101,8 +47,8 @@ def test_a_verdict_follows_the_rules_while_one_looks(console, network):
     )
     console.goto(f"{network.plane.url}/acls")
     expect(card(console, "Rule", "no-ssh").get_by_text("db", exact=True)).to_be_visible()
-    console.get_by_label("From", exact=True).select_option(network.machines["laptop"])
-    console.get_by_label("To", exact=True).select_option(network.machines["db"])
+    console.get_by_label("From", exact=True).select_option(network.id_of("laptop"))
+    console.get_by_label("To", exact=True).select_option(network.id_of("db"))
     console.get_by_label("Port", exact=True).fill("22")
     expect(console.get_by_text("Denied: laptop → db")).to_be_visible()
     network.change("acl_rules", rule["id"], enabled=False)
@@ -133,7 +79,7 @@ def test_a_group_in_use_goes_only_with_its_name_typed(console, network):
     dialog.get_by_label("Name").fill("backend")
     dialog.get_by_role("button", name="Create", exact=True).click()
     group = console.get_by_role("region", name="Group backend")
-    group.get_by_role("combobox").select_option(network.machines["db"])
+    group.get_by_role("combobox").select_option(network.id_of("db"))
     group.get_by_role("button", name="Add", exact=True).click()
     expect(group.get_by_role("table").get_by_text("db", exact=True)).to_be_visible()
 
@@ -289,8 +235,8 @@ def test_an_attribute_policy_takes_away_what_a_rule_allows(console, network):
     expect(policy.get_by_text("owned by auditor")).to_be_visible()
 
     console.goto(f"{network.plane.url}/acls")
-    console.get_by_label("From", exact=True).select_option(network.machines["laptop"])
-    console.get_by_label("To", exact=True).select_option(network.machines["web"])
+    console.get_by_label("From", exact=True).select_option(network.id_of("laptop"))
+    console.get_by_label("To", exact=True).select_option(network.id_of("web"))
     console.get_by_label("Port", exact=True).fill("443")
     expect(console.get_by_text("Denied: laptop → web")).to_be_visible()
     expect(console.get_by_text("An attribute policy forbids it")).to_be_visible()

@@ -1,46 +1,34 @@
 """Posture in Chromium against the real control plane: what is asked, who fails, what becomes of it."""
 
-import base64
-import secrets
-
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.network import Network, sign_in
+
 pytestmark = pytest.mark.browser
 
-EMAIL, PASSWORD = "ada@example.test", "a sentence nobody would guess"
 LIVE_MS = 5000
 HEALTHY = {"os_version": "Debian 12", "disk_encrypted": True, "firewall_enabled": True, "patch_age_days": 3}
 
 
 @pytest.fixture(scope="module")
-def laptop(control_plane):
-    """A machine of a new organisation, as its own agent would speak: report(**signals)."""
-    token = control_plane.post("/api/auth/signup", {"email": EMAIL, "password": PASSWORD})["data"]["token"]
-    created = control_plane.post("/api/org-management", {"action": "create", "name": "Acme"}, token)
-    org_id = created["data"]["id"]
-    body = {"action": "create_auth_key", "org_id": org_id, "name": "key"}
-    key = control_plane.post("/api/key-management", body, token)["data"]["key"]
-    public = base64.b64encode(secrets.token_bytes(32)).decode()
-    body = {"auth_key": key, "name": "laptop", "os": "linux", "wireguard_public_key": public}
-    node = control_plane.post("/api/register-machine", body)["data"]
+def network(control_plane):
+    return Network(control_plane, "laptop")
+
+
+@pytest.fixture(scope="module")
+def laptop(network):
+    """The machine as its own agent would speak: report(**signals)."""
 
     def report(**signals):
-        answer = control_plane.post("/api/posture-report", HEALTHY | signals, node["node_key"])
-        assert answer["success"], answer
-        return answer["data"]
+        return network.call("/api/posture-report", HEALTHY | signals, network.machines["laptop"]["node_key"])
 
     return report
 
 
 @pytest.fixture
-def console(page, control_plane, laptop):
-    page.goto(f"{control_plane.url}/auth")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/dashboard")
-    return page
+def console(page, network):
+    return sign_in(page, network)
 
 
 def test_a_policy_is_written_with_a_look_at_who_would_fail(console, control_plane, laptop):

@@ -27,7 +27,7 @@ ALL_ORGS_USES = {
     "apps/orgs/api/management.py": 1,  # a person's own memberships
     "apps/orgs/invitations.py": 1,  # a token is looked up to learn its organisation
     "apps/orgs/receivers.py": 1,  # a person's own memberships
-    "apps/policy/tasks.py": 4,  # jobs sweep all organisations
+    "apps/policy/tasks.py": 5,  # jobs sweep all organisations
     "apps/relays/tasks.py": 1,  # the same
     "apps/posture/tasks.py": 2,  # the same
     "apps/flows/tasks.py": 2,  # the same

@@ -99,9 +99,16 @@ def unquarantine_machine(*, org: Any, actor: Actor, machine_id: Any) -> Machine:
         if not machine.quarantine_reason:
             raise InvalidState("The machine is not quarantined")
         _refuse_while_failing(machine)
-        details = {"reason": machine.quarantine_reason}
-        lift_quarantine(machine)
-        return save_change(machine, QUARANTINE, actor=actor, action="machine.unquarantined", details=details)
+        return _lift(machine, actor)
+
+
+def lift_if(*, org: Any, actor: Actor, machine_id: Any, reason: str) -> bool:
+    """Lift a quarantine of this reason and no other; True if it stood. Runs inside a transaction."""
+    machine = Machine.objects.for_org(org).locked_row(machine_id)
+    if machine is None or machine.quarantine_reason != reason:
+        return False
+    _lift(machine, actor)
+    return True
 
 
 def set_locked(
@@ -156,6 +163,12 @@ def set_owner(*, org: Any, actor: Actor, machine_id: Any, owner_id: UUID | None)
         machine.owner_id = _member_id(org, owner_id) if owner_id else None
         details = {"owner_id": machine.owner_id}
         return save_change(machine, ["owner"], actor=actor, action="machine.owner_changed", details=details)
+
+
+def _lift(machine: Machine, actor: Actor) -> Machine:
+    details = {"reason": machine.quarantine_reason}
+    lift_quarantine(machine)
+    return save_change(machine, QUARANTINE, actor=actor, action="machine.unquarantined", details=details)
 
 
 def _refuse_while_failing(machine: Machine) -> None:

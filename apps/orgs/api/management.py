@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from rest_framework import serializers
 
 from apps.core import ratelimit
@@ -57,13 +58,14 @@ def _update(call: Call) -> dict[str, Any]:
     return {"updated": True, "org": {**_summary(org), "domain": org.domain}}
 
 
-def settings_data(settings: OrgSettings) -> dict[str, Any]:
-    """All settings by name."""
-    return {"org_id": settings.org_id, **{name: getattr(settings, name) for name in SETTINGS}}
+def _settings_data(org: Organization, settings: OrgSettings) -> dict[str, Any]:
+    """All settings by name, and whether everything is denied."""
+    values = {name: getattr(settings, name) for name in SETTINGS}
+    return {"org_id": org.pk, "lockdown_mode": org.lockdown_mode, **values}
 
 
 def _get_settings(call: Call) -> dict[str, Any]:
-    return settings_data(OrgSettings.objects.for_org(call.org).get())
+    return _settings_data(call.org, OrgSettings.objects.for_org(call.org).get())
 
 
 def checked_settings(call: Call, values: dict[str, Any], confirm: Any = None) -> dict[str, Any]:
@@ -81,8 +83,8 @@ def checked_settings(call: Call, values: dict[str, Any], confirm: Any = None) ->
     # An API key has no owner's rights.
     if call.role not in ROLES["O"] and (refused := sorted(OWNER_ONLY & set(wanted))):
         raise FieldNotWritable("Only owners can change this", fields=refused)
-    if wanted.get("default_deny") is False and confirm != call.org.slug:
-        raise ConfirmationRequired("confirm must be the organisation's slug", field="confirm")
+    if wanted.get("default_deny") is False:
+        _require_slug(call.org, confirm)
     stored = OrgSettings.objects.for_org(call.org).get()
     if stored.four_eyes and wanted.get("default_deny", stored.default_deny) != stored.default_deny:
         raise FourEyesRequired("A second administrator has to agree: make a plan of it")
@@ -91,11 +93,24 @@ def checked_settings(call: Call, values: dict[str, Any], confirm: Any = None) ->
 
 def _update_settings(call: Call) -> dict[str, Any]:
     values = {name: value for name, value in call.data.items() if name in SETTINGS}
-    wanted = checked_settings(call, values, call.data.get("confirm"))
-    settings = services.update_settings(org=call.org, actor=call.actor, values=wanted)
-    known = {*SETTINGS, "action", "org_id", "confirm"}
+    confirm = call.data.get("confirm")
+    wanted = checked_settings(call, values, confirm)
+    org = call.org
+    with transaction.atomic():
+        if "lockdown_mode" in call.data:
+            locked = serializers.BooleanField().run_validation(call.data["lockdown_mode"])
+            if locked != org.lockdown_mode:
+                _require_slug(org, confirm)
+            org = services.set_lockdown(org=org, actor=call.actor, locked=locked)
+        settings = services.update_settings(org=org, actor=call.actor, values=wanted)
+    known = {*SETTINGS, "lockdown_mode", "action", "org_id", "confirm"}
     ignored = sorted(name for name in call.data if name not in known)
-    return {"updated": True, "settings": settings_data(settings), "ignored": ignored}
+    return {"updated": True, "settings": _settings_data(org, settings), "ignored": ignored}
+
+
+def _require_slug(org: Organization, confirm: Any) -> None:
+    if confirm != org.slug:
+        raise ConfirmationRequired("confirm must be the organisation's slug", field="confirm")
 
 
 def _user_orgs(call: Call) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from apps.policy.api import (  # noqa: F401
     groups,
     plans,
     policytests,
+    reviews,
     rules,
     validate,
     versions,

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.core.api.cursor import newest_first
 from apps.core.api.views import ActionView, Answer, Call, Operation
 from apps.core.errors import MissingFields, NotFound
 from apps.machines.models import Machine
@@ -55,6 +56,7 @@ class DenyInput(GrantInput):
 class ListInput(serializers.Serializer):
     status = serializers.ChoiceField(GRANT_STATES, required=False)
     limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=500)
+    cursor = serializers.CharField(max_length=100, required=False, allow_null=True)
 
 
 def _request(call: Call) -> Answer:
@@ -123,21 +125,30 @@ def _list(call: Call) -> dict[str, Any]:
     rows = _visible(call)
     if status := call.data.get("status"):
         rows = rows.filter(status=status)
-    found = rows.values(*SHOWN)[: call.data["limit"]]
-    return {"grants": [{RENAMED.get(k, k): v for k, v in row.items()} for row in found], "next_cursor": None}
+    found, following = newest_first(rows, **_page(call))
+    return {"grants": [_shown(row) for row in found], "next_cursor": following}
 
 
 def _history(call: Call) -> dict[str, Any]:
-    rows = _visible(call).select_related("requester", "approver")[: call.data["limit"]]
+    rows = _visible(call).select_related("requester", "approver")
+    found, following = newest_first(rows, **_page(call))
     requests = [
-        {RENAMED.get(name, name): getattr(row, name) for name in SHOWN}
+        _shown(row)
         | {
             "requester_email": row.requester.email if row.requester else None,
             "approver_email": row.approver.email if row.approver else None,
         }
-        for row in rows
+        for row in found
     ]
-    return {"requests": requests, "next_cursor": None}
+    return {"requests": requests, "next_cursor": following}
+
+
+def _shown(row: JitAccessGrant) -> dict[str, Any]:
+    return {RENAMED.get(name, name): getattr(row, name) for name in SHOWN}
+
+
+def _page(call: Call) -> dict[str, Any]:
+    return {"limit": call.data["limit"], "cursor": call.data.get("cursor")}
 
 
 def _pending(call: Call) -> dict[str, int]:

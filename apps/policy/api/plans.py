@@ -9,6 +9,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from apps.core.api.access import ROLES
+from apps.core.api.cursor import newest_first
 from apps.core.api.views import ActionView, Answer, Call, Operation
 from apps.core.errors import FieldNotWritable, InvalidInput, MissingFields, NotFound
 from apps.machines.models import Machine, NetmapAck
@@ -48,6 +49,7 @@ class ApplyInput(PlanRef):
 class ListInput(serializers.Serializer):
     status = serializers.ChoiceField((*PLAN_STATES, "awaiting_approval", "confirmed"), required=False)
     limit = serializers.IntegerField(required=False, default=50, min_value=1, max_value=200)
+    cursor = serializers.CharField(max_length=100, required=False, allow_null=True)
 
 
 class EnforcementInput(serializers.Serializer):
@@ -100,7 +102,8 @@ def _list(call: Call) -> dict[str, Any]:
     rows = ChangePlan.objects.for_org(call.org)
     if status := call.data.get("status"):
         rows = rows.filter(status=status)
-    return {"plans": [_shown(plan) for plan in rows[: call.data["limit"]]], "next_cursor": None}
+    found, following = newest_first(rows, limit=call.data["limit"], cursor=call.data.get("cursor"))
+    return {"plans": [_shown(plan) for plan in found], "next_cursor": following}
 
 
 def _shown(plan: ChangePlan) -> dict[str, Any]:

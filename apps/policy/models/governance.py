@@ -54,6 +54,9 @@ class AccessReviewCampaign(OrgOwned):
     started_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
     created_by = models.ForeignKey("ztna_auth.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    reminded_days = models.PositiveSmallIntegerField(
+        null=True, help_text="of the last reminder, before due_date"
+    )
     overdue_told = models.BooleanField(default=False)
 
     class Meta(OrgOwned.Meta):

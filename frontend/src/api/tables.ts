@@ -117,7 +117,10 @@ export type PostureReport = Row<
   }
 >;
 
-export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[]; posture_enforcement: PostureMode }>;
+export type OrgSettings = Row<Rows["OrgSettingsRow"], { session_idle_minutes: number | null; search_domains: string[]; posture_enforcement: PostureMode }> & {
+  /** The organisation's, answered beside its settings. */
+  lockdown_mode: boolean;
+};
 
 export type Protocol = "tcp" | "udp" | "icmp" | "*";
 export type Verdict = "allow" | "deny";

@@ -59,6 +59,11 @@ export function localMidnight(now: number, daysAgo = 0): string {
   return day.toISOString();
 }
 
+/** The last second of a local day (`2026-11-24`), as the API takes times. */
+export function endOfDay(day: string): string {
+  return new Date(`${day}T23:59:59`).toISOString();
+}
+
 export function addDays(at: string, days: number): string {
   return new Date(Date.parse(at) + days * DAY).toISOString();
 }

@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 import { Brand } from "@/components/brand";
 import { LayerContext } from "@/components/ui/layer";
 import { CommandPalette } from "./command-palette";
+import { LockdownNotice } from "./lockdown-notice";
 import { PendingBell } from "./pending-bell";
 import { Sidebar } from "./sidebar";
 import { LiveNotice, SocketBadge } from "./socket-state";
@@ -48,6 +49,7 @@ export function Shell() {
           <PendingBell />
         </div>
         <LiveNotice />
+        <LockdownNotice />
         <main id="content" tabIndex={-1} className="min-w-0 flex-1 outline-none">
           <Outlet />
         </main>

@@ -15,6 +15,7 @@ import { TextField } from "@/components/ui/field";
 import { SkeletonLines } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
 import { useChannels } from "@/realtime/provider";
+import { LockdownCard } from "./lockdown-card";
 import { SettingRow, settingGroups } from "./settings-rows";
 
 export function SettingsPage() {
@@ -26,7 +27,14 @@ export function SettingsPage() {
       <div className="gap-4 xl:columns-2 [&>*]:mb-4 [&>*]:break-inside-avoid">
         <NameCard key={org.id} />
         <QueryView query={settings} skeleton={<SkeletonLines count={6} />}>
-          {(values) => settingGroups.map((group) => <GroupCard key={group.title} group={group} values={values} />)}
+          {(values) => (
+            <>
+              {settingGroups.map((group) => (
+                <GroupCard key={group.title} group={group} values={values} />
+              ))}
+              <LockdownCard locked={values.lockdown_mode} />
+            </>
+          )}
         </QueryView>
       </div>
     </Page>

@@ -23,6 +23,11 @@ interface Group {
 
 const days = (...counts: number[]) => counts.map((value) => ({ value, text: `${value} days` }));
 
+const trials = [
+  { value: 0, text: "No, keep them" },
+  ...[1, 5, 15].map((minutes) => ({ value: minutes * 60, text: `After ${minutes} min without confirmation` })),
+];
+
 /** Only settings that something enforces: a switch that does nothing would be believed. */
 export const settingGroups: readonly Group[] = [
   {
@@ -38,6 +43,14 @@ export const settingGroups: readonly Group[] = [
       { name: "allow_subnet_routing", label: "Subnet Routing", hint: "Machines may offer the networks behind them. Each needs an administrator's approval." },
       { name: "allow_exit_nodes", label: "Exit Nodes", hint: "Machines may offer to carry others' internet traffic. Each needs an administrator's approval." },
       { name: "magic_dns_enabled", label: "MagicDNS", hint: "Every machine can be reached by its name. Nameservers and records are on the DNS page." },
+    ],
+  },
+  {
+    title: "Changes of Policy",
+    rows: [
+      { name: "four_eyes", label: "Two pairs of eyes", hint: "A change of access rules waits for a second administrator.", owner: true },
+      { name: "four_eyes_jit", label: "Nobody approves himself", hint: "A request for temporary access is approved by somebody else than who asked.", owner: true },
+      { name: "plan_confirm_seconds", label: "Undo changes by themselves", hint: "What a change starts out with: it comes back unless somebody confirms it in time.", choices: trials },
     ],
   },
   {

@@ -8,15 +8,10 @@ import { Button } from "@/components/ui/button";
 import { Dialog, DialogActions } from "@/components/ui/dialog";
 import { SelectField, TextField } from "@/components/ui/field";
 import { toast } from "@/components/ui/toast";
-import { plural } from "@/lib/time";
+import { endOfDay, plural } from "@/lib/time";
 import { review, useRefreshReviews } from "./queries";
 
 const FORTNIGHT_MS = 14 * 24 * 60 * 60 * 1000;
-
-/** The last moment of a local day, as the API takes times. */
-function endOf(day: string): string {
-  return new Date(`${day}T23:59:59`).toISOString();
-}
 
 export function CreateDialog({ onClose }: { onClose: () => void }) {
   const { org, user } = useCurrentOrg();
@@ -29,7 +24,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
       review<{ machines_to_review: number; rules_to_review: number }>(org.id, "create_review_campaign", {
         name: draft.name.trim(),
         reviewer_user_id: draft.reviewer,
-        due_date: endOf(draft.due),
+        due_date: endOfDay(draft.due),
         ...(draft.description.trim() && { description: draft.description.trim() }),
       }),
     onSuccess: async ({ machines_to_review, rules_to_review }) => {

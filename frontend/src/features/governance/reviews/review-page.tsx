@@ -18,6 +18,7 @@ import { toast } from "@/components/ui/toast";
 import { localDate } from "@/lib/time";
 import { useChannels } from "@/realtime/provider";
 import { CampaignBadge, Progress } from "./campaign-marks";
+import { Manage } from "./manage";
 import { campaignsQuery, decisionsQuery, isOpen, nameOf, review, useRefreshReviews, type Campaign, type Decision, type ReviewDecision } from "./queries";
 
 /** One campaign: a decision for each machine and rule. */
@@ -30,7 +31,7 @@ export function ReviewPage({ campaignId }: { campaignId: string }) {
     <Page
       title={campaign?.name ?? "Access review"}
       subtitle={campaign && `Due ${localDate(campaign.due_date)}`}
-      actions={campaign && <Cancel campaign={campaign} />}
+      actions={campaign && <Manage campaign={campaign} />}
       back={
         <BackLink to="/access-reviews">Access reviews</BackLink>
       }
@@ -47,33 +48,6 @@ export function ReviewPage({ campaignId }: { campaignId: string }) {
         }
       </QueryView>
     </Page>
-  );
-}
-
-function Cancel({ campaign }: { campaign: Campaign }) {
-  const { org } = useCurrentOrg();
-  const isAdmin = useIsAdmin();
-  const refresh = useRefreshReviews(org.id);
-  const [asking, setAsking] = useState(false);
-  if (!isAdmin || !isOpen(campaign)) return null;
-  return (
-    <>
-      <Button onClick={() => setAsking(true)}>Cancel review</Button>
-      {asking && (
-        <Confirm
-          title={`Cancel ${campaign.name}?`}
-          action="Cancel review"
-          onClose={() => setAsking(false)}
-          onConfirm={async () => {
-            await review(org.id, "cancel_review_campaign", { campaign_id: campaign.id });
-            await refresh();
-            toast.done("Review cancelled");
-          }}
-        >
-          What has been decided stays. Nothing more can be.
-        </Confirm>
-      )}
-    </>
   );
 }
 

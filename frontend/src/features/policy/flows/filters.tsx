@@ -41,7 +41,7 @@ export function FlowFilters({ search, onSearch }: Props) {
           onChange={(value) => onSearch({ [end]: value })}
         />
       ))}
-      <FilterBox label="Port or service" shown={search.service ?? ""} read={readService} onChange={(service) => onSearch({ service })} />
+      <FilterBox label="Service" shown={search.service ?? ""} read={readService} onChange={(service) => onSearch({ service })} />
       {isNarrowed(search) && (
         <Button tone="ghost" onClick={() => onSearch(noFilters)}>
           <X /> Clear
@@ -110,7 +110,7 @@ function RuleChoice({ rule, onSearch }: { rule: string | undefined; onSearch: (c
   const names = useEndNames();
   const gone = rule !== undefined && !rules.some(({ id }) => id === rule);
   return (
-    <select aria-label="Rule" className="field w-auto flex-1 sm:max-w-52 sm:flex-none" value={rule ?? ""} onChange={(event) => onSearch({ rule: event.target.value || undefined })}>
+    <select aria-label="Rule" className="field w-auto flex-1 sm:max-w-40 sm:flex-none" value={rule ?? ""} onChange={(event) => onSearch({ rule: event.target.value || undefined })}>
       <option value="">Rule: all</option>
       {gone && <option value={rule}>Deleted rule {rule.slice(0, 8)}</option>}
       {rules.map(({ id, name }) => (

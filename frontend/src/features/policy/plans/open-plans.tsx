@@ -3,26 +3,41 @@ import { Link } from "@tanstack/react-router";
 import { Hourglass } from "lucide-react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { buttonClass } from "@/components/ui/button";
-import { Trial } from "./trial";
+import { Timestamp } from "@/components/timestamp";
 import { openPlansQuery } from "./queries";
+import type { StoredPlan } from "./report";
+import { Trial } from "./trial";
 
 /** What waits for somebody: changes on trial, and changes that need a second administrator. */
 export function OpenPlans() {
   const { org } = useCurrentOrg();
   const { data: plans = [] } = useQuery({ ...openPlansQuery(org.id), enabled: useIsAdmin() });
-  return plans.map(({ plan_id, status, confirm_by, note }) => (
-    <section key={plan_id} aria-label="Open change" className="mb-4 rounded-2xl border border-yellow bg-yellow-soft px-4 py-3 text-ink">
-      {status === "awaiting_confirmation" && confirm_by ? (
-        <Trial planId={plan_id} confirmBy={confirm_by} />
+  return plans.map((plan) => (
+    <section key={plan.plan_id} aria-label="Open change" className="mb-4 rounded-2xl border border-yellow bg-yellow-soft px-4 py-3 text-ink">
+      {plan.status === "awaiting_confirmation" && plan.confirm_by ? (
+        <Trial planId={plan.plan_id} confirmBy={plan.confirm_by} />
       ) : (
         <div className="flex flex-wrap items-center gap-3">
           <Hourglass className="size-4.5 text-yellow" aria-hidden />
-          <p className="min-w-0 flex-1">{status === "approved" ? "A change is approved and can be applied." : "A change waits for a second administrator."} {note}</p>
-          <Link to="/acls/plans/$planId" params={{ planId: plan_id }} className={buttonClass("quiet", "sm")}>
+          <p className="min-w-0 flex-1">
+            <Waiting plan={plan} /> {plan.note}
+          </p>
+          <Link to="/acls/plans/$planId" params={{ planId: plan.plan_id }} className={buttonClass("quiet", "sm")}>
             Look at it
           </Link>
         </div>
       )}
     </section>
   ));
+}
+
+function Waiting({ plan: { status, activate_at } }: { plan: StoredPlan }) {
+  if (status === "scheduled") {
+    return (
+      <>
+        A change will be applied at <Timestamp at={activate_at} />.
+      </>
+    );
+  }
+  return status === "approved" ? "A change is approved and can be applied." : "A change waits for a second administrator.";
 }

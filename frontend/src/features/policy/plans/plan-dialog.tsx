@@ -15,6 +15,7 @@ import { previewFailed } from "./direct";
 import { PlanReport } from "./plan-report";
 import { actOnPolicy, planChanges, useRefreshPolicy, type Applied, type Changes } from "./queries";
 import { locksOut, type PlanAnswer } from "./report";
+import { WhenField } from "./when";
 import { Trial } from "./trial";
 import { WithoutPreview } from "./without-preview";
 
@@ -34,6 +35,7 @@ export function PlanDialog({ title, plan, done, onBack, onApplied }: Props) {
   const settings = useQuery(orgSettingsQuery(org.id));
   const [chosen, setChosen] = useState<string | null>(null);
   const [typed, setTyped] = useState("");
+  const [at, setAt] = useState<string | null>(null);
   const trialSeconds = chosen ?? String(settings.data?.plan_confirm_seconds ?? 0);
   const failing = plan.tests.failed.length > 0;
   const risky = locksOut(plan);
@@ -41,15 +43,24 @@ export function PlanDialog({ title, plan, done, onBack, onApplied }: Props) {
 
   const apply = useMutation({
     mutationFn: () =>
-      actOnPolicy<Applied>(org.id, "apply", { plan_id: plan.plan_id, confirm_within_seconds: Number(trialSeconds), ...((failing || risky) && { force: true }) }),
+      actOnPolicy<Applied>(org.id, "apply", {
+        plan_id: plan.plan_id,
+        confirm_within_seconds: Number(trialSeconds),
+        ...(at !== null && { activate_at: new Date(at).toISOString() }),
+        ...((failing || risky) && { force: true }),
+      }),
     onSuccess: async (answer) => {
       await refresh();
-      if (answer.status === "applied") {
-        toast.done(done);
-        onApplied();
-      }
+      if (answer.status === "awaiting_confirmation") return;
+      toast.done(answer.status === "scheduled" ? "It will be applied at its time" : done);
+      onApplied();
     },
   });
+  async function leaveForApproval() {
+    await refresh();
+    toast.done("Waits for a second administrator");
+    onApplied();
+  }
   function giveUp() {
     // A plan that nobody keeps lapses by itself; giving it up only tidies.
     actOnPolicy(org.id, "abandon", { plan_id: plan.plan_id }).catch(() => undefined);
@@ -69,19 +80,25 @@ export function PlanDialog({ title, plan, done, onBack, onApplied }: Props) {
         className="grid gap-4"
         onSubmit={(event) => {
           event.preventDefault();
-          apply.mutate();
+          if (plan.requires_approval) void leaveForApproval();
+          else apply.mutate();
         }}
       >
         <PlanReport plan={plan} />
-        <div className="sm:max-w-72">
-          <SelectField label="Undo by itself" hint="Safe when you might cut yourself off: it comes back unless you confirm." value={trialSeconds} onChange={(event) => setChosen(event.target.value)}>
-            {trialChoices(trialSeconds).map((seconds) => (
-              <option key={seconds} value={seconds}>
-                {trialText(Number(seconds))}
-              </option>
-            ))}
-          </SelectField>
-        </div>
+        {plan.requires_approval ? (
+          <p className="rounded-lg bg-yellow-soft px-3 py-2 text-yellow">Your organisation wants two pairs of eyes: another administrator approves this change before it can be applied.</p>
+        ) : (
+          <div className="grid gap-4 sm:grid-cols-2">
+            <SelectField label="Undo by itself" hint="Safe when you might cut yourself off: it comes back unless you confirm." value={trialSeconds} onChange={(event) => setChosen(event.target.value)}>
+              {trialChoices(trialSeconds).map((seconds) => (
+                <option key={seconds} value={seconds}>
+                  {trialText(Number(seconds))}
+                </option>
+              ))}
+            </SelectField>
+            <WhenField value={at} onChange={setAt} disabled={risky || failing} />
+          </div>
+        )}
         {(risky || failing) && mayForce && (
           <TextField label={`Type ${org.slug} to apply it nevertheless`} className="font-mono" autoComplete="off" spellCheck={false} value={typed} onChange={(event) => setTyped(event.target.value)} />
         )}
@@ -89,7 +106,7 @@ export function PlanDialog({ title, plan, done, onBack, onApplied }: Props) {
         <DialogActions>
           <Button onClick={giveUp}>Back</Button>
           <Button type="submit" tone={risky || failing ? "danger" : "primary"} busy={apply.isPending} disabled={apply.isPending || !mayForce || ((risky || failing) && typed !== org.slug) || code === "PLAN_STALE"}>
-            Apply
+            {plan.requires_approval ? "Ask for approval" : at === null ? "Apply" : "Schedule"}
           </Button>
         </DialogActions>
       </form>

@@ -15,10 +15,10 @@ import { toast } from "@/components/ui/toast";
 import { useChannels } from "@/realtime/provider";
 import { PlanReport } from "./plan-report";
 import { actOnPolicy, planQuery, useRefreshPolicy } from "./queries";
-import type { StoredPlan } from "./report";
+import { waitsForApproval, type StoredPlan } from "./report";
 import { Trial } from "./trial";
 
-const colours: Record<string, Colour> = { applied: "green", confirmed: "green", awaiting_confirmation: "yellow", awaiting_approval: "yellow", approved: "blue", ready: "blue", rolled_back: "red" };
+const colours: Record<string, Colour> = { applied: "green", awaiting_confirmation: "yellow", awaiting_approval: "yellow", approved: "blue", ready: "blue", scheduled: "blue", rolled_back: "red", failed: "red" };
 
 /** One planned change: what it would do, and what can be done with it. */
 export function PlanPage({ planId }: { planId: string }) {
@@ -56,8 +56,9 @@ function State({ plan }: { plan: StoredPlan }) {
   const { org } = useCurrentOrg();
   const { data: members } = useQuery(membersQuery(org.id));
   const who = (id: string | null) => members?.find((member) => member.user_id === id)?.email ?? "–";
+  const state = waitsForApproval(plan) ? "awaiting_approval" : plan.status;
   return (
-    <Card title="State" actions={<Badge colour={colours[plan.status] ?? "grey"}>{plan.status.replaceAll("_", " ")}</Badge>}>
+    <Card title="State" actions={<Badge colour={colours[state] ?? "grey"}>{state.replaceAll("_", " ")}</Badge>}>
       <Facts>
         <Fact name="Planned by">{who(plan.created_by)}</Fact>
         <Fact name="Planned">
@@ -65,10 +66,17 @@ function State({ plan }: { plan: StoredPlan }) {
         </Fact>
         <Fact name="Approved by">{who(plan.approved_by)}</Fact>
         <Fact name="Made for version">{plan.base_version}</Fact>
-        <Fact name="Lapses">
-          <Timestamp at={plan.expires_at} />
-        </Fact>
+        {plan.status === "scheduled" ? (
+          <Fact name="Applied">
+            <Timestamp at={plan.activate_at} />
+          </Fact>
+        ) : (
+          <Fact name="Lapses">
+            <Timestamp at={plan.expires_at} />
+          </Fact>
+        )}
       </Facts>
+      {plan.failure && <FormFailure text={`It could not be applied at its time: ${plan.failure.message}`} />}
       {useIsAdmin() && <Actions plan={plan} />}
     </Card>
   );
@@ -78,8 +86,8 @@ const doable: Partial<Record<string, readonly ("approve" | "apply" | "abandon" |
   ready: ["apply", "abandon"],
   approved: ["apply", "abandon"],
   awaiting_approval: ["approve", "abandon"],
+  scheduled: ["abandon"],
   applied: ["rollback"],
-  confirmed: ["rollback"],
 };
 const texts = { approve: "Approve", apply: "Apply", abandon: "Abandon", rollback: "Roll back" };
 const done = { approve: "Plan approved", apply: "Plan applied", abandon: "Plan abandoned", rollback: "Change rolled back" };
@@ -102,10 +110,11 @@ function Actions({ plan }: { plan: StoredPlan }) {
     );
   }
   const own = plan.created_by === user.id;
-  const actions = (doable[plan.status] ?? []).filter((action) => action !== "approve" || !own);
+  const waits = waitsForApproval(plan);
+  const actions = (doable[waits ? "awaiting_approval" : plan.status] ?? []).filter((action) => action !== "approve" || !own);
   return (
     <div className="mt-4 grid gap-2">
-      {plan.status === "awaiting_approval" && own && <p className="text-[0.85rem] text-muted">Another administrator must approve your plan.</p>}
+      {waits && own && <p className="text-[0.85rem] text-muted">Another administrator must approve your plan.</p>}
       <div className="flex flex-wrap gap-2">
         {actions.map((action, i) => (
           <Button key={action} tone={i === 0 && action !== "rollback" ? "primary" : "quiet"} disabled={run.isPending} onClick={() => run.mutate(action)}>

@@ -1,7 +1,7 @@
 import { queryOptions, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { call } from "@/api/client";
 import { orgKey } from "@/api/keys";
-import type { PlanAnswer, StoredPlan } from "./report";
+import { waitsForApproval, type PlanAnswer, type StoredPlan } from "./report";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -19,9 +19,9 @@ export interface Changes {
 }
 
 export interface Applied {
-  status: "applied" | "awaiting_confirmation";
-  policy_version: number;
-  confirm_by: string | null;
+  status: "applied" | "awaiting_confirmation" | "scheduled";
+  policy_version?: number;
+  confirm_by?: string | null;
 }
 
 /** How far the newest policy has come: how many machines said that they enforce it. */
@@ -51,14 +51,15 @@ export function planQuery(orgId: string, planId: string) {
   });
 }
 
-/** Plans that are in force until somebody confirms them, and those that wait for a second administrator. */
+/** Plans on trial, and those that wait: for a second administrator, for somebody to apply them, or for their time. */
 export function openPlansQuery(orgId: string) {
   return queryOptions({
     queryKey: orgKey(orgId, "change_plans", "open"),
     queryFn: async ({ signal }) => {
-      const statuses = ["awaiting_confirmation", "awaiting_approval", "approved"];
+      const statuses = ["awaiting_confirmation", "ready", "approved", "scheduled"];
       const answers = await Promise.all(statuses.map((status) => actOnPolicy<{ plans: StoredPlan[] }>(orgId, "list_plans", { status }, signal)));
-      return answers.flatMap(({ plans }) => plans);
+      // A plan that is ready and needs nobody's approval is a preview that somebody looked at.
+      return answers.flatMap(({ plans }) => plans).filter((plan) => plan.status !== "ready" || waitsForApproval(plan));
     },
   });
 }

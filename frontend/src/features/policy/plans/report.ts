@@ -1,6 +1,6 @@
 import type { FlowChange } from "./flow-layout";
 
-export type PlanStatus = "ready" | "awaiting_approval" | "approved" | "applied" | "awaiting_confirmation" | "confirmed" | "rolled_back" | "abandoned" | "expired" | (string & {});
+export type PlanStatus = "ready" | "approved" | "scheduled" | "applied" | "awaiting_confirmation" | "rolled_back" | "abandoned" | "expired" | "failed" | (string & {});
 
 interface End {
   id: string;
@@ -72,4 +72,13 @@ export interface StoredPlan extends PlanAnswer {
   approved_by: string | null;
   created_at: string;
   confirm_by: string | null;
+  /** When a scheduled plan is applied. */
+  activate_at: string | null;
+  /** Why it could not be applied at its time. */
+  failure?: { code: string; message: string };
+}
+
+/** Whether a plan waits for a second administrator. */
+export function waitsForApproval({ status, requires_approval }: Pick<StoredPlan, "status" | "requires_approval">): boolean {
+  return status === "ready" && requires_approval;
 }

@@ -1,0 +1,8 @@
+"""A pytest plugin, loaded before settings: workers of one run share a Redis, each in a database of its own."""
+
+import os
+
+URL = "QZTNA_REDIS_URL"
+
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and URL in os.environ:
+    os.environ[URL] = f"{os.environ[URL].rpartition('/')[0]}/{int(worker.removeprefix('gw')) + 1}"
