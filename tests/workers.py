@@ -1,4 +1,4 @@
-"""A pytest plugin, loaded before settings: workers of one run share a Redis, each in a database of its own."""
+"""A pytest plugin, loaded before settings: workers of one run share a Redis, each has its own database."""
 
 import os
 

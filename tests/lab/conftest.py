@@ -1,4 +1,4 @@
-"""How these tests are shared out, and a host whose packet filter is under test, between a peer and a LAN."""
+"""A host whose packet filter is under test, between a peer and a LAN."""
 
 import pytest
 
@@ -8,14 +8,6 @@ from agent.io.journal import Journal
 from agent.state import Store
 from tests.lab.filtered import Hosts, inside
 from tests.lab.net import Lab
-
-
-def pytest_collection_modifyitems(items):
-    """Tests of a file share a site and stay with one worker; those marked alone go first, one by one."""
-    for item in items:
-        if item.get_closest_marker("lab") and not item.get_closest_marker("alone"):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
 
 
 @pytest.fixture(scope="module")

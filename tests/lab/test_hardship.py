@@ -11,7 +11,7 @@ from tests.lab.nats import Nat
 from tests.lab.site import site, wait_until
 from tests.lab.test_paths import MOVE, pair, path, pings
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = pytest.mark.lab
 
 HOME = ipaddress.ip_network("192.168.177.0/24")
 

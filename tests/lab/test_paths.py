@@ -13,7 +13,7 @@ from tests.lab.delay import Link
 from tests.lab.nats import Nat
 from tests.lab.site import OTHER_REGION, REGION, site, wait_until
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = pytest.mark.lab
 
 DELAYS_MS = (0, 40, 150)
 MOVE = re.compile(r"agent\.network path peer=(\S+) to=(\S+)")

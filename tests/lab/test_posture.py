@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.site import site, wait_until
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = pytest.mark.lab
 
 # A report a minute, and time to carry it out.
 NEXT_REPORT_SECONDS = 75

@@ -37,6 +37,7 @@ def test_a_minute_of_renewals_loses_nothing_direct_or_relayed(machines):
 def test_a_killed_machine_comes_back_with_its_renewed_key(machines, name):
     """Its first handshake finds the peer at the same key: no exchange through the control plane."""
     machine, other = machines[name], machines["beta" if name == "alpha" else "alpha"]
+    wait_until(lambda: current(machines, name, other.host.name).get("epoch", 0) > 5, "a few renewals", 60)
     counts = {key: exchanges(value) for key, value in machines.items()}
     machine.process.kill()
     machine.process.wait(5)
