@@ -1,12 +1,13 @@
 """The OpenAPI document: valid, and everything that can be called is in it."""
 
 import re
+from pathlib import Path
 
 import pytest
 from drf_spectacular.validation import validate_schema
 
 from apps.core.api import registry
-from apps.core.api.schema import openapi_document
+from apps.core.api.schema import openapi_document, openapi_text
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,11 @@ def test_every_declared_call_is_in_it(document):
     for path, view in registry.call_views().items():
         spelled = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
         assert set(paths[f"/api/{spelled}"]) == {method.lower() for method in view.calls}
+
+
+def test_the_console_is_built_on_this_document():
+    kept = Path(__file__).parents[2] / "frontend" / "openapi.json"
+    assert kept.read_text() == openapi_text(), "run ./dev gen"
 
 
 def test_names_are_unique(document):

@@ -1,5 +1,6 @@
 """OpenAPI of the declared endpoints: topics as unions told apart by `action`, tables as typed rows."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 
 from apps.core.api import registry as endpoints
 from apps.core.api.columns import Column
+from apps.core.api.rendering import WireEncoder
 from apps.core.api.tables import TableView
 from apps.core.api.views import CallView, Operation, TopicView
 
@@ -167,6 +169,11 @@ class OperationSchema(AutoSchema):
 def openapi_document() -> dict[str, Any]:
     """The whole document."""
     return SchemaGenerator().get_schema(request=None, public=True)
+
+
+def openapi_text() -> str:
+    """The document as the console keeps it beside its source."""
+    return json.dumps(openapi_document(), indent=4, cls=WireEncoder) + "\n"
 
 
 def _row(columns: Mapping[str, Column]) -> dict[str, Any]:
