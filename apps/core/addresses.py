@@ -2,6 +2,7 @@
 
 import ipaddress
 
+import iptocc
 from django.conf import settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -43,6 +44,15 @@ def in_networks(address: str | None, networks: list[str]) -> bool:
     """Whether an address lies in one of the CIDR networks."""
     parsed = parse_address(address)
     return parsed is not None and any(parsed in ipaddress.ip_network(network) for network in networks)
+
+
+def country_of(address: str | None) -> str | None:
+    """ISO 3166-1 alpha-2 code of the country to which a registry gave the address; None if unknown.
+
+    From the registries' own statistics, which the package carries: nobody is asked.
+    """
+    parsed = parse_address(address)
+    return iptocc.country_code(str(parsed)) if parsed and parsed.is_global else None
 
 
 def _is_trusted(address: str | None) -> bool:

@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from apps.auth.secrets import secret_hash
 from apps.core import ratelimit
+from apps.core.addresses import client_address
 from apps.core.api.rendering import as_api_error
 from apps.core.clock import rfc3339
 from apps.core.errors import ApiError, Unauthorized
@@ -77,6 +78,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
         await self.accept(control.SUBPROTOCOL if offered else None)
         self.session, self._challenge = uuid.uuid4().hex, secrets.token_urlsafe(32)
         self._host = headers.get(b"host", "")
+        peer = self.scope["client"][0] if self.scope.get("client") else None
+        self._address = client_address(peer, headers.get(b"x-forwarded-for"))
         self._began = self._last_frame = time.monotonic()
         self._view: View | None = None
         self._version = -1  # of the map that the agent holds
@@ -141,7 +144,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
                 machine_id=str(node.pk),
             )
             verify(node.identity_public_key, str(body.get("signature")), message)
-        report = Report(version=_text(body.get("version")))
+        report = Report(version=_text(body.get("version")), address=self._address)
         await self._hear(node, report)
         self.node = await self._reload()
         if self.node is None:
@@ -152,7 +155,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         await self._send_map(held=body.get("netmap_version"))
 
     async def _on_heartbeat(self, body: dict[str, Any]) -> None:
-        report = parse_report(body)
+        report = parse_report(body, address=self._address)
         node = await self._reload()
         if node is None:
             return
@@ -161,7 +164,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         await self._say(FromServer.ALIVE, netmap_version=self._version, server_time=rfc3339(timezone.now()))
 
     async def _on_endpoints(self, body: dict[str, Any]) -> None:
-        report = parse_report({**body, "status": "online"})
+        report = parse_report({**body, "status": "online"}, address=self._address)
         if node := await self._reload():
             await self._hear(node, report)
 

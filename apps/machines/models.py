@@ -114,6 +114,9 @@ class Machine(OrgOwned):
     locked = models.BooleanField(default=False)
     wiped_at = models.DateTimeField(null=True, blank=True)
 
+    public_address = models.GenericIPAddressField(
+        null=True, blank=True, help_text="where the control plane last heard it from"
+    )
     endpoints = models.JSONField(default=list, blank=True)
     derp_region = models.CharField(max_length=16, null=True, blank=True)
     derp_latencies = models.JSONField(default=dict, blank=True)

@@ -39,6 +39,7 @@ class Node:
     node_key_hash: str
     node_key_pending: bool
     version: str | None
+    public_address: str | None
     endpoints: tuple[str, ...]
     derp_region: str | None
     public_key: str
@@ -61,6 +62,7 @@ def node_of(machine: Machine, key_expiry_days: int) -> Node:
         node_key_hash=machine.node_key_hash,
         node_key_pending=machine.node_key_pending,
         version=machine.version,
+        public_address=machine.public_address,
         endpoints=tuple(machine.endpoints),
         derp_region=machine.derp_region,
         public_key=machine.public_key,

@@ -21,8 +21,8 @@ PATH_KINDS = ("direct", "relay", "none")
 PQC_STATES = ("verified", "pending", "classical")
 
 
-def parse_report(body: Mapping[str, Any]) -> Report:
-    """A heartbeat's or `endpoints` message's body; raises InvalidInput naming the field."""
+def parse_report(body: Mapping[str, Any], *, address: str | None) -> Report:
+    """A heartbeat's or `endpoints` message's body from an address; raises InvalidInput naming the field."""
     endpoints = body.get("endpoints")
     if endpoints is None and body.get("endpoint"):
         endpoints = [body["endpoint"]]
@@ -39,6 +39,7 @@ def parse_report(body: Mapping[str, Any]) -> Report:
         derp_region=_region(body.get("derp_region")),
         network=network or None,
         paths=_paths(body.get("paths")),
+        address=address,
     )
 
 

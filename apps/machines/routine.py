@@ -19,6 +19,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from apps.auth.secrets import secret_hash
+from apps.core.addresses import client_address
 from apps.core.clock import rfc3339
 from apps.core.errors import InvalidInput
 from apps.core.ratelimit import Limit
@@ -80,11 +81,12 @@ def _routine_answer(environ: Environ) -> dict[str, Any] | None:
         or any(name in environ for name in UNUSUAL)
     ):
         return None
+    address = client_address(environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_FOR"))
     raw = environ["wsgi.input"].read(int(length))
     environ["wsgi.input"] = io.BytesIO(raw)
     try:
         body = json.loads(raw)
-        report = parse_report(body) if isinstance(body, dict) else None
+        report = parse_report(body, address=address) if isinstance(body, dict) else None
         node = known_node(secret_hash(credential))
         if report is None or node is None or not _is_routine(node, report):
             return None

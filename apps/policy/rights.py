@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Set
 
+from apps.core.addresses import country_of
 from apps.machines.models import Machine
 from apps.machines.netmap import MapNode
 from apps.machines.rights import Reach, Rights
@@ -150,6 +151,8 @@ def _facts(
         owner_role=roles.get(row.owner_id),
         groups=frozenset(groups),
         os=row.os,
+        country=country_of(row.public_address),
+        public_address=row.public_address,
         posture_ok=verdict.compliant,
         posture_restricted=verdict.restricted,
         pqc=bool(row.mlkem_public_key),

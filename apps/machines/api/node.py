@@ -56,7 +56,7 @@ class ResultInput(serializers.Serializer):
 
 def _heartbeat(call: Call) -> dict[str, Any]:
     node = call.principal.subject
-    report = parse_report(call.data)
+    report = parse_report(call.data, address=call.actor.ip_address)
     take_heartbeat(node, report)
     # A sign of life may just have brought it online.
     return heartbeat_answer(node if node.status != "offline" else find_node(node.node_key_hash), report)

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 from rest_framework import serializers
 
+from apps.core.addresses import country_of
 from apps.core.api.columns import Column
 from apps.core.api.tables import TableView
 from apps.core.api.views import Call
@@ -45,6 +46,7 @@ class MachinesTable(TableView):
         *(Column(name) for name in ("derp_latencies", "client_connectivity", "created_at", "updated_at")),
         Column("magicdns_name", source="name", filterable=False),
         Column("posture_verdict", source="id", kind="text", filterable=False),
+        Column("country", source="public_address", kind="text", filterable=False),
         Column("name", write="M"),
         *(Column(name, write="A") for name in ("tags", "key_expiry_disabled", "advertised_routes")),
         *(Column(name, write="A") for name in ("approved_routes", "exit_node_approved")),
@@ -63,7 +65,7 @@ class MachinesTable(TableView):
         return rows.annotate(subnet_router=~Q(approved_routes=[]), routes_pending=waiting)
 
     def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
-        """Full names, verdicts, and the newest sign of life, which rows learn of with a delay."""
+        """Full names, verdicts, countries, and the newest sign of life, which rows learn of with a delay."""
         heard = {}
         if rows and "posture_verdict" in rows[0]:
             verdicts = verdicts_of(call.org.pk, [row["posture_verdict"] for row in rows])
@@ -74,6 +76,8 @@ class MachinesTable(TableView):
         for row in rows:
             if "magicdns_name" in row:
                 row["magicdns_name"] = magicdns_name(row["magicdns_name"], call.org.slug)
+            if "country" in row:
+                row["country"] = country_of(row["country"])
             if at := heard.get(row.get("id")):
                 row["last_seen"] = max(row["last_seen"] or _moment(at), _moment(at))
 

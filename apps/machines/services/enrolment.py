@@ -180,6 +180,7 @@ def _admit(
         last_seen=now,
     )
     _take_keys(machine, candidate, node_key)
+    machine.public_address = actor.ip_address
     _take_offers(machine, candidate, settings)
     presence.heard(machine.pk)
     settle(machine)
@@ -194,6 +195,7 @@ def _return(machine: Machine, candidate: Candidate, actor: Actor, *, auth_key_id
     """New keys for a known machine: id, address, name, tags and every restriction stay."""
     node_key, old_hash = new_secret(NODE_KEY_PREFIX), machine.node_key_hash
     _take_keys(machine, candidate, node_key)
+    machine.public_address = actor.ip_address
     _take_offers(machine, candidate, OrgSettings.objects.for_org(machine.org_id).get())
     machine.auth_key_id = auth_key_id
     machine.last_seen = timezone.now()

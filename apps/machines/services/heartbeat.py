@@ -19,11 +19,13 @@ from apps.machines.services.removal import remove_machines
 from apps.machines.services.writing import settle, tell
 
 PATHS_KEPT_SECONDS = 180
+# What browsers are told of it; where a machine is heard from is for administrators.
+SHOWN = ("endpoints", "derp_region", "version")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an agent says of itself; None means: not said."""
+    """What an agent says of itself, and the address that it was heard from; None means: not said."""
 
     leaving: bool = False
     netmap_version: int | None = None
@@ -32,6 +34,7 @@ class Report:
     derp_region: str | None = None
     network: dict[str, Any] | None = None  # derp_latencies, client_connectivity
     paths: list[dict[str, Any]] | None = None
+    address: str | None = None
 
 
 def take_heartbeat(node: Node, report: Report) -> None:
@@ -73,6 +76,7 @@ def is_news(node: Node, report: Report) -> bool:
         or (report.endpoints is not None and report.endpoints != node.endpoints)
         or (report.derp_region is not None and report.derp_region != node.derp_region)
         or (report.version is not None and report.version != node.version)
+        or (report.address is not None and report.address != node.public_address)
     )
 
 
@@ -85,6 +89,7 @@ def _store(node: Node, report: Report) -> None:
             "endpoints": list(report.endpoints) if report.endpoints is not None else machine.endpoints,
             "derp_region": report.derp_region or machine.derp_region,
             "version": report.version or machine.version,
+            "public_address": report.address or machine.public_address,
         }
         changed = [name for name, value in values.items() if getattr(machine, name) != value]
         for name in changed:
@@ -94,7 +99,7 @@ def _store(node: Node, report: Report) -> None:
             machine.last_seen = timezone.now()
             machine.save(update_fields=[*changed, "status", "last_seen", "updated_at"])
             touch(node.org_id, changed=[machine])
-            tell(machine, "UPDATE", **{name: values[name] for name in changed})
+            tell(machine, "UPDATE", **{name: values[name] for name in changed if name in SHOWN})
 
 
 def _leave(node: Node) -> None:

@@ -32,6 +32,7 @@ def ask(node_key, body, **environ):
             "HTTP_AUTHORIZATION": f"Bearer {node_key}",
             "CONTENT_TYPE": "application/json",
             "CONTENT_LENGTH": str(len(raw)),
+            "REMOTE_ADDR": "127.0.0.1",
             "wsgi.input": io.BytesIO(raw),
             **environ,
         },
@@ -87,6 +88,11 @@ def test_it_notes_a_sign_of_life(machine):
 def test_what_is_not_routine_goes_through_the_pipeline(machine, change):
     agent, body = machine
     assert ask(agent.node_key, {**body, **change})[0] == PIPELINE
+
+
+def test_a_machine_that_moved_goes_through_the_pipeline(machine):
+    agent, body = machine
+    assert ask(agent.node_key, body, REMOTE_ADDR="198.51.100.7")[0] == PIPELINE
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"[" * 5000, b'"x"'], ids=repr)

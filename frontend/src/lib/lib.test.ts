@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bytes } from "./bytes";
+import { countryName } from "./countries";
 import { toCsv } from "./csv";
 import { initials } from "./initials";
 import { listOf } from "./list";
@@ -11,6 +12,12 @@ const now = Date.parse("2026-11-23T12:00:00Z");
 const before = (ms: number) => new Date(now - ms).toISOString();
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+
+describe("countries", () => {
+  it("have a name and their code, and only their code where nobody knows them", () => {
+    expect([countryName("DE"), countryName("XX")]).toEqual(["Germany (DE)", "XX"]);
+  });
+});
 
 describe("times", () => {
   it.each([

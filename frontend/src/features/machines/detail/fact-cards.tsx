@@ -6,6 +6,7 @@ import { Copyable } from "@/components/copy";
 import { Timestamp } from "@/components/timestamp";
 import { Badge } from "@/components/ui/badge";
 import { Card, Fact, Facts } from "@/components/ui/card";
+import { countryName } from "@/lib/countries";
 import { useNow } from "@/lib/now";
 import { keyExpiry } from "../key-expiry";
 import { osName } from "../list/columns";
@@ -39,6 +40,7 @@ export function DetailsCard({ machine, keyExpiryDays }: { machine: Machine; keyE
         <Fact name="Last seen">
           <LastSeen machine={machine} />
         </Fact>
+        <Fact name="Country">{machine.country ? countryName(machine.country) : "Unknown"}</Fact>
         <Fact name="Key expiry">{expiry ? <Badge colour={expiry.colour}>{expiry.text}</Badge> : "–"}</Fact>
       </Facts>
     </Card>
