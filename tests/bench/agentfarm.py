@@ -158,6 +158,7 @@ def populate(org_id: Any, count: int) -> list[Enrolled]:
             status="online",
             last_seen=now,
             approved_at=now,
+            public_address="127.0.0.1",
             tags=[f"group{machine.number % GROUPS}"],
         )
         for machine in machines

@@ -61,6 +61,7 @@ def populate(count: int) -> tuple[list[str], int]:
                 status="online",
                 last_seen=now,
                 approved_at=now,
+                public_address="127.0.0.1",
             )
             for number, key in enumerate(keys)
         ],
