@@ -15,13 +15,14 @@ from agent.host.resolver import Resolver
 async def lookup(resolver: Resolver, name: str, kind: str, domain: str) -> dict[str, Any]:
     """{name, fqdn, type, addresses, source, ttl}: as given first, then with the domain appended.
 
+    A single label is a machine before it is anything else, so there the domain comes first.
     source: magicdns, upstream, blocked, or None when there is no such name; DNSException for bad input.
     """
     candidates = [f"{name.rstrip('.')}."]
     if kind == "PTR":
         candidates = [_reverse(name)]
     elif not name.endswith("."):
-        candidates.append(f"{name}.{domain}.")
+        candidates.insert(1 if "." in name else 0, f"{name}.{domain}.")
     found: dict[str, Any] = {}
     for candidate in candidates:
         found = {"name": name, **await _ask(resolver, candidate, kind)}

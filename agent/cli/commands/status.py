@@ -85,7 +85,7 @@ def _print(status: dict[str, Any]) -> None:
                 f"{status['mode']} on {status['interface']} ({status['backend']}), MTU {status['mtu']}",
             )
         )
-        rows.append(("Relay", _relay(status)))
+        rows.append(("DERP Region", _relay(status)))
         rows.append(("Quantum-safe", _quantum(pqc)))
         rows.append(("Peers", f"{status['peers_online']} online, {status['peers_offline']} offline"))
     for label, value in rows:

@@ -298,6 +298,7 @@ async def test_lookup_says_where_a_name_came_from():
             "example.com": ("upstream", ["192.0.2.7"]),
             "nobody.acme.zt.net": (None, []),
         }
+        assert (await lookup(resolver, "beta", "A", DOMAIN))["fqdn"] == f"beta.{DOMAIN}"
         assert (await lookup(resolver, "100.64.0.2", "PTR", DOMAIN))["addresses"] == [f"beta.{DOMAIN}"]
 
 
