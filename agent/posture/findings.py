@@ -59,7 +59,7 @@ async def collect(readings: Sequence[Reading]) -> Findings:
         except TimeoutError:
             found, reason = {}, f"took more than {READING_SECONDS:.0f} s"
         except (UnknownReading, OSError) as error:
-            found, reason = {}, str(error)
+            found, reason = {}, " ".join(str(error).split())
         except Exception as error:
             # Other people's output is parsed here: one odd line must not cost the other readings.
             logger.warning("a reading failed: %s", ", ".join(reading.signals), exc_info=error)

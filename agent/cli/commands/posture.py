@@ -21,6 +21,10 @@ _LINES = (
     ("Security updates", "pending_security_updates"),
     ("Agent version", "agent_version"),
 )
+_VERDICT = (
+    *("compliant", "violations", "violation_details", "remedies", "quarantined", "mode"),
+    "grace_expires_at",
+)
 _GOOD, _BAD, _UNKNOWN = "✓", "✗", "?"
 
 
@@ -73,8 +77,7 @@ def _document(findings: "Findings", verdict: dict[str, Any] | None) -> dict[str,
     values["screen_lock"] = values["screen_lock_timeout"]
     document = {**values, "unknown": dict(findings.reasons)}
     if verdict is not None:
-        names = ("compliant", "violations", "violation_details", "quarantined", "mode", "grace_expires_at")
-        document |= {name: verdict.get(name) for name in names}
+        document |= {name: verdict.get(name) for name in _VERDICT}
         document["policy"] = ", ".join(verdict.get("policies") or ()) or None
     return document
 
@@ -98,6 +101,8 @@ def _print(findings: "Findings", verdict: dict[str, Any] | None) -> None:
     for entry in verdict.get("violation_details") or ():
         text = f"{entry['code']}: found {_value(entry['found'])}, asked for {_value(entry['allowed'])}"
         _line("Violation", plain(text))
+    for remedy in dict.fromkeys((verdict.get("remedies") or {}).values()):
+        _line("What to do", plain(remedy))
     if verdict.get("quarantined"):
         _line("Quarantined", style("yes, until a report is clean", fg="red"))
     elif verdict.get("grace_expires_at"):

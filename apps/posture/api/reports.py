@@ -14,6 +14,7 @@ from apps.machines.errors import InvalidNodeKey
 from apps.posture.errors import MissingNodeKey
 from apps.posture.intake import ReportInput
 from apps.posture.models import PostureHistory, PostureReport
+from apps.posture.remedies import remedies_of
 from apps.posture.services.reports import SIGNALS, take_report
 from apps.posture.services.verdict import moment_of
 
@@ -27,6 +28,7 @@ def _take(call: Call) -> dict[str, Any]:
         "compliant": found.compliant,
         "violations": found.codes,
         "violation_details": list(found.details),
+        "remedies": outcome.remedies,
         "quarantined": outcome.quarantined,
         "mode": outcome.mode,
         "grace_expires_at": moment_of(found.grace_ends),
@@ -56,10 +58,17 @@ class PostureReportsTable(TableView):
     columns = (
         *(Column(name) for name in ("id", "org_id", "machine_id", *SIGNALS)),
         *(Column(name) for name in ("compliant", "violations", "violation_details", "effect")),
+        Column("remedies", source="machine__os", kind="json", filterable=False),
         *(Column(name) for name in ("failing_since", "grace_ends_at", "reported_at", "created_at")),
     )
     default_order = ("reported_at",)
     instead = dict.fromkeys(("insert", "update", "delete"), "Machines report by /api/posture-report")
+
+    def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
+        """What to do on the machine's system about the violations that are asked for beside it."""
+        for row in rows:
+            if "remedies" in row:
+                row["remedies"] = remedies_of(row.get("violations", ()), row["remedies"])
 
 
 class PostureHistoryTable(TableView):

@@ -14,6 +14,7 @@ from apps.machines.nodes import Node
 from apps.machines.services.writing import machine_in
 from apps.posture.judgement import Judgement
 from apps.posture.models import PostureReport
+from apps.posture.remedies import remedies_of
 from apps.posture.services.verdict import REASON, carry_out, rulebook, weigh
 
 
@@ -24,6 +25,7 @@ class Outcome:
     judgement: Judgement
     mode: str
     quarantined: bool
+    remedies: Mapping[str, str]
 
 
 # What a report may say; what it leaves out is unknown, and no longer what an earlier one said.
@@ -53,4 +55,5 @@ def take_report(*, node: Node | Machine, actor: Actor, values: Mapping[str, Any]
         groups = groups_of(node.org_id, [machine.pk]).get(machine.pk, ())
         found = rules.judge(machine, report, groups, now)
         carry_out(node.org_id, [weigh(machine, report, found)], actor=actor)
-        return Outcome(found, rules.mode, machine.quarantine_reason == REASON)
+        quarantined = machine.quarantine_reason == REASON
+        return Outcome(found, rules.mode, quarantined, remedies_of(found.codes, machine.os))

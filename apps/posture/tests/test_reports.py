@@ -1,6 +1,8 @@
 """Reports, what follows from them, and what lifts it again."""
 
+import re
 from datetime import timedelta
+from inspect import getsource
 
 import pytest
 from django.test import TestCase
@@ -9,7 +11,9 @@ from django.utils import timezone
 from apps.audit.models import AuditLog
 from apps.machines.tests.agents import admin, auth_key, code, enrol
 from apps.machines.verdicts import verdicts_of
+from apps.posture import requirements
 from apps.posture.models import PostureHistory, PostureReport
+from apps.posture.remedies import remedies_of
 from apps.posture.tasks import end_grace, prune_history
 from apps.posture.tests.calls import (
     HEALTHY,
@@ -25,6 +29,16 @@ from apps.posture.tests.calls import (
 from tests.cast import ApiClient
 
 pytestmark = pytest.mark.django_db
+
+
+FIX = "Run 'sudo ufw enable', or add an nftables input chain whose policy is drop."
+
+
+def test_every_violation_has_a_remedy_on_every_system():
+    codes = set(re.findall(r'"([a-z_]+_(?:required|exceeded|allowed|old|unknown))"', getsource(requirements)))
+    assert len(codes) >= 10
+    for os in ("linux", "macos", "windows"):
+        assert remedies_of(codes, os).keys() == codes
 
 
 @pytest.fixture
@@ -49,11 +63,14 @@ def test_a_failing_machine_is_quarantined_and_a_clean_report_lifts_it(cast, agen
         "violation_details": [
             {"code": "firewall_required", "found": False, "allowed": True, "policy_id": policy["id"]}
         ],
+        "remedies": {"firewall_required": FIX},
         "quarantined": True,
         "mode": "enforce",
         "grace_expires_at": None,
         "policies": ["Firewall"],
     }
+    (shown,) = rows(cast.bob, cast.org_a, "posture_reports")
+    assert shown["remedies"] == {"firewall_required": FIX}
     row = machine(agent, cast.org_a)
     assert (row.status, row.quarantine_reason) == ("quarantined", "posture")
     beat = data(agent.heartbeat())

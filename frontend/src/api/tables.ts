@@ -112,6 +112,7 @@ export type PostureReport = Row<
     custom_attributes: Record<string, unknown> | null;
     violations: string[];
     violation_details: Violation[];
+    remedies: Record<string, string>;
     failing_since: string | null;
     grace_ends_at: string | null;
   }

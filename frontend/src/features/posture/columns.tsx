@@ -49,7 +49,7 @@ export function postureColumns(onOpen: (row: PostureRow) => void) {
       id: "violations",
       header: "What is wrong",
       meta: { className: "hidden lg:table-cell w-full max-w-0" },
-      cell: ({ row: { original } }) => <span className="block truncate text-muted">{original.report && faultsOf(original.report, original.machine.os).map(({ title }) => title).join(", ")}</span>,
+      cell: ({ row: { original } }) => <span className="block truncate text-muted">{original.report && faultsOf(original.report).map(({ title }) => title).join(", ")}</span>,
     }),
     ...(
       [

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { PosturePolicy } from "@/api/tables";
 import { blankPolicy, policyValues, draftOf } from "./policy-draft";
 import { isTemplate } from "./queries";
-import { faultsOf, figuresOf, remedyOf, requirementsOf, titleOf } from "./requirements";
+import { faultsOf, figuresOf, requirementsOf, titleOf } from "./requirements";
 import { spansOf } from "./history";
 
 const policy: PosturePolicy = {
@@ -62,13 +62,6 @@ describe("a violation", () => {
     expect(titleOf("something_new")).toBe("something new");
   });
 
-  it("comes with what to do on this system", () => {
-    expect(remedyOf("firewall_required", "linux")).toContain("ufw");
-    expect(remedyOf("firewall_required", "darwin")).not.toContain("ufw");
-    expect(remedyOf("agent_version_too_old", "android")).toContain("ztna update");
-    expect(remedyOf("something_new", "linux")).toBeNull();
-  });
-
   it.each([
     [{ code: "patch_age_exceeded", found: 45, allowed: 30 }, "45 days old, at most 30"],
     [{ code: "screen_lock_required", found: 0, allowed: 900 }, "never locks, at most 15 min"],
@@ -85,8 +78,9 @@ describe("a violation", () => {
       { code: "signal_unknown", found: null, allowed: "disk_encrypted", policy_id: "a" },
       { code: "signal_unknown", found: null, allowed: "auto_update", policy_id: "a" },
     ];
-    const titles = faultsOf({ violations: ["firewall_required", "signal_unknown"], violation_details: details }, "linux").map(({ title }) => title);
-    expect(titles).toEqual(["No firewall is active", "Disk encryption could not be read", "Automatic updates could not be read"]);
+    const faults = faultsOf({ violations: ["firewall_required", "signal_unknown"], violation_details: details, remedies: { firewall_required: "Turn it on." } });
+    expect(faults.map(({ remedy }) => remedy)).toEqual(["Turn it on.", null, null]);
+    expect(faults.map(({ title }) => title)).toEqual(["No firewall is active", "Disk encryption could not be read", "Automatic updates could not be read"]);
   });
 });
 

@@ -31,7 +31,7 @@ export function ReportDrawer({ machine, report, onClose }: Props) {
       <div className="grid gap-5">
         {!report.compliant && (
           <ul className="grid gap-2.5">
-            {faultsOf(report, machine.os).map(({ key, title, figures, remedy }) => (
+            {faultsOf(report).map(({ key, title, figures, remedy }) => (
               <li key={key} className="rounded-xl bg-red-soft px-3.5 py-2.5">
                 <p className="font-medium text-red">{title}</p>
                 {figures && <p className="text-[0.83rem] text-red">{figures}</p>}

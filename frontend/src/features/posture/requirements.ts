@@ -19,40 +19,22 @@ export function requirementsOf(policy: Omit<PosturePolicy, "id" | "org_id">): st
   ].filter((text): text is string => typeof text === "string");
 }
 
-interface Told {
-  title: string;
-  remedy: Partial<Record<"linux" | "macos" | "windows", string>> & { any?: string };
-}
-
-const told: Record<string, Told> = {
-  disk_encryption_required: {
-    title: "The disk is not encrypted",
-    remedy: { linux: "Reinstall on LUKS, or move root and home onto an encrypted volume.", macos: "Turn on FileVault in System Settings, Privacy & Security.", windows: "Turn on BitLocker for the system drive." },
-  },
-  firewall_required: {
-    title: "No firewall is active",
-    remedy: { linux: "sudo ufw enable, or an nftables input chain whose policy is drop.", macos: "Turn on the firewall in System Settings, Network.", windows: "Turn on Windows Defender Firewall for all profiles." },
-  },
-  antivirus_required: { title: "No antivirus is running", remedy: { linux: "Install clamav-daemon and clamav-freshclam, and start them.", macos: "Update macOS so that XProtect is current.", windows: "Turn on real-time protection in Windows Security." } },
-  patch_age_exceeded: { title: "Updates are too old", remedy: { linux: "sudo apt update && sudo apt upgrade, or dnf upgrade.", macos: "Install updates in System Settings, General.", windows: "Install updates in Windows Update." } },
-  os_not_allowed: { title: "This system is not allowed", remedy: { any: "Ask an administrator to allow this operating system." } },
-  os_version_too_old: { title: "The system is too old", remedy: { any: "Upgrade the operating system." } },
-  screen_lock_required: { title: "The screen does not lock in time", remedy: { linux: "Set a screen lock in the desktop's settings.", macos: "Require a password after the screen saver begins.", windows: "Set a screen timeout and require sign-in on wake." } },
-  auto_update_required: { title: "Automatic updates are off", remedy: { linux: "Install unattended-upgrades, or turn dnf-automatic on.", macos: "Turn on Automatic Updates.", windows: "Resume updates in Windows Update." } },
-  agent_version_too_old: { title: "The agent is too old", remedy: { any: "Update the agent: ztna update." } },
-  signal_unknown: { title: "Something that is required could not be read", remedy: { any: "ztna posture status on the machine tells what, and why." } },
+const titles: Record<string, string> = {
+  disk_encryption_required: "The disk is not encrypted",
+  firewall_required: "No firewall is active",
+  antivirus_required: "No antivirus is running",
+  patch_age_exceeded: "Updates are too old",
+  os_not_allowed: "This system is not allowed",
+  os_version_too_old: "The system is too old",
+  screen_lock_required: "The screen does not lock in time",
+  auto_update_required: "Automatic updates are off",
+  agent_version_too_old: "The agent is too old",
+  signal_unknown: "Something that is required could not be read",
 };
 
 /** A violation in plain words; older codes may carry their figures in brackets. */
 export function titleOf(code: string): string {
-  return told[bare(code)]?.title ?? bare(code).replaceAll("_", " ");
-}
-
-/** What to do about it on this system; null when nothing is known. */
-export function remedyOf(code: string, os: string): string | null {
-  const remedy = told[bare(code)]?.remedy;
-  const system = os === "linux" || os === "windows" ? os : os === "darwin" || os === "macos" ? "macos" : null;
-  return (system && remedy?.[system]) ?? remedy?.any ?? null;
+  return titles[bare(code)] ?? bare(code).replaceAll("_", " ");
 }
 
 function bare(code: string): string {
@@ -78,7 +60,7 @@ export interface Fault {
 }
 
 /** Everything that is wrong with a machine, each once, though several policies may ask it. */
-export function faultsOf({ violations, violation_details: details }: Pick<PostureReport, "violations" | "violation_details">, os: string): Fault[] {
+export function faultsOf({ violations, violation_details: details, remedies }: Pick<PostureReport, "violations" | "violation_details" | "remedies">): Fault[] {
   const all: Violation[] = details.length > 0 ? details : violations.map((code) => ({ code }));
   const faults = new Map<string, Fault>();
   for (const violation of all) {
@@ -86,7 +68,7 @@ export function faultsOf({ violations, violation_details: details }: Pick<Postur
     const unread = bare(code) === "signal_unknown" && typeof allowed === "string" ? allowed : null;
     const figures = unread === null ? figuresOf(violation) : null;
     const key = `${bare(code)} ${unread ?? figures ?? ""}`;
-    faults.set(key, { key, title: unread === null ? titleOf(code) : `${signals[unread] ?? unread} could not be read`, figures, remedy: remedyOf(code, os) });
+    faults.set(key, { key, title: unread === null ? titleOf(code) : `${signals[unread] ?? unread} could not be read`, figures, remedy: remedies[bare(code)] ?? null });
   }
   return [...faults.values()];
 }
