@@ -72,6 +72,7 @@ class Daemon:
             status=machine.status,
             use=self._use,
             relay_token=lambda token: setattr(self.relays, "token", token),
+            told=lambda heartbeat: self.relays.told(heartbeat.get("derp_region")),
             look=lambda: self.exchanges.nudge(),
             ended=self._end,
             failures=lambda: [part for part in ("filter", "routes") if part in self.upkeep.problems],
@@ -159,6 +160,7 @@ class Daemon:
             disco_private=self.keys.disco,
             receive=lambda key, segment, batch: self.network.proxy.receive(key, segment, batch),
             changed=self._relay_changed,
+            moved=self._home_moved,
             failed=lambda: self.discovery.survey_now(),
             ca_file=self.settings.ca_file,
             mark=mark,
@@ -333,8 +335,6 @@ class Daemon:
         self._wake.set()
 
     def _surveyed(self, found: Findings) -> None:
-        if found.home != self.relays.home:
-            self.store.save_json(HOME_FILE, {"region": found.home})
         self._choose_relays()
         self.network.set_own_endpoints(found.endpoints, time.monotonic())
         self._wake.set()
@@ -345,8 +345,14 @@ class Daemon:
         before = self.relays.home
         self.relays.use(self.regions, self.discovery.latest.home, homes)
         if self.relays.home != before:
-            # The link may stand already, for peers that are at home there.
-            self._relay_changed()
+            self._home_moved()
+
+    def _home_moved(self) -> None:
+        """Peers are to find us elsewhere from now on."""
+        self.store.save_json(HOME_FILE, {"region": self.relays.home})
+        self.link.heartbeat_now()
+        # The link may stand already, for peers that are at home there.
+        self._relay_changed()
 
     def _relay_changed(self) -> None:
         if self.relays.connected:

@@ -101,8 +101,9 @@ class Discovery:
     def _early(self, reflections: list[Reflection]) -> None:
         if self._impatient:
             self._reflections = reflections
-            stay = self._home.code if self._home.code not in self._avoided() else None
-            self.latest = self._findings(self._regions(), home=stay)
+            regions = self._regions()
+            good = {region.region_code for region in regions} - self._avoided()
+            self.latest = self._findings(regions, home=self._home.code if self._home.code in good else None)
             self._found(self.latest)
 
     def _findings(self, regions: Sequence[RelayRegion], home: str | None = None) -> Findings:

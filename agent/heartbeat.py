@@ -36,6 +36,7 @@ async def _beat_without_link(daemon: Daemon) -> None:
         token = daemon.machine.node_key
         try:
             answer = await daemon.client.call("POST", "/api/machine-heartbeat", body, token=token)
+            daemon.membership.on_heartbeat_taken(body)
             if "self" in answer:
                 daemon.relays.token = answer.get("relay_token")
                 daemon.membership.on_netmap(Netmap.from_json(answer))

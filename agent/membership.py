@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from agent.clock import ServerClock
 from agent.errors import AgentError
@@ -17,7 +18,8 @@ logger = logging.getLogger("agent.membership")
 class Membership:
     """Hears the control plane; see `agent.io.link.LinkEvents`.
 
-    use(netmap) makes the host that of the map, failures() names what of it failed; ended(error) is
+    use(netmap) makes the host that of the map, failures() names what of it failed; told(heartbeat) is
+    called when the control plane has taken what a heartbeat says; ended(error) is
     called when the machine was removed or its key is dead; look() when something waits at the control
     plane. changed_at is monotonic seconds.
     """
@@ -29,12 +31,14 @@ class Membership:
         status: str,
         use: Callable[[Netmap], None],
         relay_token: Callable[[str], None],
+        told: Callable[[dict[str, Any]], None],
         look: Callable[[], None],
         ended: Callable[[AgentError], None],
         failures: Callable[[], list[str]],
     ) -> None:
         self._store, self._saved = store, SavedMap(store)
         self._use, self._relay_token, self._look, self._ended = use, relay_token, look, ended
+        self.on_heartbeat_taken = told
         self.failures, self.clock = failures, ServerClock()
         self.on_time = self.clock.heard
         self.netmap: Netmap | None = None

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from agent.engine.moving import LINGER_SECONDS, Home
 from relay.client import RelayClient
 from relay.tls import client_context
 from wire.netmap import RelayRegion
@@ -21,15 +23,19 @@ AVOID_SECONDS = 120.0
 
 @dataclass(slots=True)
 class _Link:
+    """until is when a link that nobody needs any more may go."""
+
     region: RelayRegion
     client: RelayClient
     task: asyncio.Task[None]
+    until: float = math.inf
 
 
 class Relays:
     """Opens, keeps and closes links. receive gets (sender's key, segment, batch) of any of them.
 
-    changed() is called when a link came or went, failed() when a region does not come back soon.
+    changed() is called when a link came or went, moved() when peers are to be told another home (the
+    answer to that is told()), failed() when a region does not come back soon.
     """
 
     def __init__(
@@ -38,18 +44,40 @@ class Relays:
         disco_private: bytes,
         receive: Callable[[bytes, int, memoryview], None],
         changed: Callable[[], None],
+        moved: Callable[[], None],
         failed: Callable[[], None],
         ca_file: str | None,
         mark: int | None,
     ) -> None:
         self._disco_private, self._receive = disco_private, receive
-        self._changed, self._failed = changed, failed
+        self._changed, self._moved, self._failed = changed, moved, failed
         self._avoid_until: dict[str, float] = {}
         self._tls, self._mark = client_context(ca_file), mark
+        self._home = Home()
+        self._known: dict[str, RelayRegion] = {}
         self._links: dict[str, _Link] = {}
         self._homes: dict[bytes, str] = {}
-        self.home: str | None = None
-        self.token: str | None = None
+        # Where peers were at home before, until the link to their new home is proven.
+        self._before: dict[bytes, str] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._token: str | None = None
+
+    @property
+    def token(self) -> str | None:
+        """What we show to relays: good for the regions of the map that came with it."""
+        return self._token
+
+    @token.setter
+    def token(self, token: str | None) -> None:
+        fresh, self._token = token != self._token, token
+        for link in self._links.values() if fresh else ():
+            if not link.client.connected:  # it may have been refused for the old one
+                link.client.redial()
+
+    @property
+    def home(self) -> str | None:
+        """The region where peers are told to find us."""
+        return self._home.code
 
     @property
     def connected(self) -> bool:
@@ -74,26 +102,44 @@ class Relays:
             if not link.client.connected or link.client.local_host not in own:
                 link.client.redial()
 
-    def use(self, regions: Iterable[RelayRegion], home: str | None, homes: dict[bytes, str | None]) -> None:
-        """Make links fit: homes is the home region of each peer by disco key."""
-        known = {region.region_code: region for region in regions}
-        self.home = home if home in known else None
-        self._homes = {key: code for key, code in homes.items() if code in known and code is not None}
-        wanted = set(self._homes.values()) | ({self.home} if self.home else set())
-        for code in [
-            code for code, link in self._links.items() if known.get(code) != link.region or code not in wanted
-        ]:
-            self._links.pop(code).task.cancel()
-        for code in wanted - self._links.keys():
-            self._links[code] = self._open(known[code])
+    def use(
+        self, regions: Iterable[RelayRegion], home: str | None, homes: Mapping[bytes, str | None]
+    ) -> None:
+        """Make links fit: homes is the home region of each peer by disco key.
+
+        home becomes ours once its link is proven; nothing is closed that a peer may still be using.
+        """
+        self._known = {region.region_code: region for region in regions}
+        # A home that left the map stays until a survey has found another.
+        if home in self._known or not self._known:
+            self._home.want(home if self._known else None)
+        left = self._homes
+        self._homes = {key: code for key, code in homes.items() if code is not None and code in self._known}
+        left = {key: code for key, code in left.items() if self._homes.get(key) != code}
+        self._before = {key: code for key, code in (self._before | left).items() if key in homes}
+        self._fit()
+        for code, link in list(self._links.items()):
+            if link.client.carries:
+                self._proven(code)
+
+    def told(self, home: str | None) -> None:
+        """The control plane tells peers this home from now on."""
+        self._home.told(home, asyncio.get_running_loop().time())
+        self._fit()
 
     def send(self, key: bytes, segment: int, payload: bytes) -> bool:
-        """Put a batch on the link where the holder of key listens, or on ours in need."""
-        client = self._usable(self._homes.get(key)) or self._usable(self.home)
+        """Put a batch on a link where the holder of key listens, or on ours in need."""
+        client = (
+            self._usable(self._before.get(key))
+            or self._usable(self._homes.get(key))
+            or self._usable(self._home.code)
+        )
         return client.send(key, segment, payload) if client else False
 
     async def close(self) -> None:
         """Close every link."""
+        if self._timer is not None:
+            self._timer.cancel()
         tasks = [link.task for link in self._links.values()]
         self._links.clear()
         for task in tasks:
@@ -102,9 +148,43 @@ class Relays:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
+    def _fit(self) -> None:
+        """Open what is missing, and close what nobody has needed for a while."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        wanted = self._home.kept(now) | set(self._homes.values())
+        for code, link in list(self._links.items()):
+            region = self._known.get(code, link.region)
+            if _place(region) != _place(link.region):
+                self._links.pop(code).task.cancel()
+                continue
+            link.region = region
+            if code in wanted:
+                link.until = math.inf
+            elif link.until == math.inf:
+                link.until = now + LINGER_SECONDS
+            elif link.until <= now:
+                self._links.pop(code).task.cancel()
+        for code in (wanted - self._links.keys()) & self._known.keys():
+            self._links[code] = self._open(self._known[code])
+        due = min([self._home.next_timeout(), *(link.until for link in self._links.values())])
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if due == math.inf else loop.call_at(due, self._fit)
+
+    def _proven(self, code: str) -> None:
+        """A link carries frames both ways."""
+        self._before = {key: old for key, old in self._before.items() if self._homes.get(key) != code}
+        if self._home.proven(code):
+            logger.info("relay %s is home now", code)
+            self._fit()
+            self._moved()
+
     def _judge(self, code: str) -> None:
         """Whether a region that was given time has failed."""
-        if code in self._links and self._usable(code) is None and code not in self.avoided():
+        link = self._links.get(code)
+        needed = link is not None and link.until == math.inf
+        if needed and self._usable(code) is None and code not in self.avoided():
             self._avoid_until[code] = asyncio.get_running_loop().time() + AVOID_SECONDS
             self._failed()
 
@@ -115,6 +195,14 @@ class Relays:
     def _open(self, region: RelayRegion) -> _Link:
         loop = asyncio.get_running_loop()
         loop.call_later(OPENING_SECONDS, self._judge, region.region_code)
+        shown: str | None = None
+
+        def token() -> str | None:
+            # A relay that left the map would refuse the token of after, and is still needed a while.
+            nonlocal shown
+            if region.region_code in self._known:
+                shown = self._token
+            return shown
 
         def state(connected: bool, reason: str | None) -> None:
             if connected:
@@ -130,11 +218,17 @@ class Relays:
             port=region.derp_port,
             addresses=[address for address in (region.ipv4, region.ipv6) if address],
             disco_private=self._disco_private,
-            token=lambda: self.token,
+            token=token,
             on_datagrams=self._receive,
             on_state=state,
+            on_proven=lambda: self._proven(region.region_code),
             on_peer_gone=lambda key: None,
             tls=self._tls,
             mark=self._mark,
         )
         return _Link(region, client, asyncio.create_task(client.run(), name=f"relay-{region.region_code}"))
+
+
+def _place(region: RelayRegion) -> tuple[object, ...]:
+    """What a link depends on."""
+    return region.hostname, region.derp_port, region.ipv4, region.ipv6

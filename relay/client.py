@@ -33,9 +33,9 @@ class RelayClient:
 
     addresses: IP addresses to dial instead of resolving host; host is what the certificate must
     name. token gives the current relay token, or None while there is none. on_datagrams gets
-    (sender's disco key, segment size, batch); on_state gets (connected, reason). tls is
-    client_context()'s, one for all links of a thread. mark is put on the socket, so that an exit
-    node does not loop it.
+    (sender's disco key, segment size, batch); on_state gets (connected, reason); on_proven is called
+    when a connection has carried something back. tls is client_context()'s, one for all links of a
+    thread. mark is put on the socket, so that an exit node does not loop it.
     """
 
     def __init__(
@@ -51,13 +51,14 @@ class RelayClient:
         on_peer_gone: Callable[[bytes], None],
         tls: TlsContext,
         mark: int | None = None,
+        on_proven: Callable[[], None] = lambda: None,
     ) -> None:
         self._host, self._port, self._addresses = host, port, tuple(addresses)
         self._private = X25519PrivateKey.from_private_bytes(disco_private)
         self._public = self._private.public_key().public_bytes_raw()
         self._token = token
         self._on_datagrams, self._on_state, self._on_peer_gone = on_datagrams, on_state, on_peer_gone
-        self._mark = mark
+        self._on_proven, self._mark = on_proven, mark
         self._tls = tls
         self._session: ClientSession | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
@@ -72,6 +73,11 @@ class RelayClient:
     def connected(self) -> bool:
         """Whether frames can be sent now."""
         return self._session is not None and not self._session.ended.is_set()
+
+    @property
+    def carries(self) -> bool:
+        """Whether the present connection has proven to carry frames both ways."""
+        return self._session is not None and self._session.proven and self.connected
 
     @property
     def tls_group(self) -> str | None:
@@ -132,6 +138,8 @@ class RelayClient:
                 self._session = session
                 self._retry_seconds = FIRST_RETRY_SECONDS
                 self._on_state(True, None)
+                if session.proven:  # with the relay's very first words
+                    self._on_proven()
                 session = await self._stay(session)
         except (OSError, TimeoutError, TlsError) as error:
             reason = f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -213,6 +221,11 @@ class RelayClient:
     def peer_gone(self, key: bytes) -> None:
         """Nobody holds key (for the session)."""
         self._on_peer_gone(key)
+
+    def proven(self) -> None:
+        """Frames go both ways (for the session)."""
+        if self.carries:
+            self._on_proven()
 
 
 async def handshake(host: str, port: int, addresses: Sequence[str], *, ca_file: str | None) -> str | None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from relay.mesh import MeshConfig
 from wire.numbers import RELAY_PORT, STUN_PORT
@@ -30,6 +31,8 @@ class RelayConfig:
     mesh joins it to the other relays of its region.
     ca_file adds a private authority for fetching jwks by https. require_hybrid refuses handshakes
     without the hybrid key exchange, and the start where the installation cannot check that.
+    report_token_file holds the key with which who is connected is reported to the control plane; without
+    it nothing is.
     """
 
     region: str
@@ -47,6 +50,7 @@ class RelayConfig:
     mesh: MeshConfig | None = None
     ca_file: Path | None = None
     require_hybrid: bool = False
+    report_token_file: Path | None = None
 
 
 def from_environment(environment: Mapping[str, str]) -> RelayConfig:
@@ -62,7 +66,9 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
     for name in ("region", "certificate", "private_key", "jwks"):
         if not given.get(name):
             raise ConfigError(f"{PREFIX}{name.upper()} is required")
-    ca_file = given.get("ca_file")
+    ca_file, report = given.get("ca_file"), given.get("report_token_file")
+    if report and not _confidential(given["jwks"]):
+        raise ConfigError(f"{PREFIX}REPORT_TOKEN_FILE needs a {PREFIX}JWKS that is an https URL")
     return RelayConfig(
         region=given["region"],
         certificate=_file("certificate", given["certificate"]),
@@ -79,7 +85,14 @@ def from_environment(environment: Mapping[str, str]) -> RelayConfig:
         mesh=_mesh(given),
         ca_file=_file("ca_file", ca_file) if ca_file else None,
         require_hybrid=_switch("require_hybrid", given.get("require_hybrid")),
+        report_token_file=_file("report_token_file", report) if report else None,
     )
+
+
+def _confidential(url: str) -> bool:
+    """Whether a secret may be sent there."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1"))
 
 
 def _port(name: str, value: str | None, default: int) -> int:

@@ -122,6 +122,8 @@ class RelayCore:
         # Until when clients (by number) and organisations have sent what their rates allow.
         self._paid_until: dict[int | str, float] = {}
         self.counters = Counters()
+        # Rises whenever a client comes or goes.
+        self.moves = 0
         self.mesh: Mesh | None = None
 
     @property
@@ -133,6 +135,10 @@ class RelayCore:
     def connections(self) -> int:
         """Open connections, registered or not."""
         return len(self._connections)
+
+    def sessions(self) -> Iterator[tuple[int, Claims]]:
+        """Registered clients, by the number of their connection."""
+        return ((item.id, item.claims) for item in self._by_key.values() if item.claims is not None)
 
     @property
     def dropped(self) -> int:
@@ -311,6 +317,7 @@ class RelayCore:
             self._forget(older)
         connection.claims, connection.header = claims, frames.recv_header(claims.key)
         self._by_key[key] = connection
+        self.moves += 1
         if self.mesh is not None:
             self.mesh.arrived(*key)
         self._say(connection, frames.Ready(self._limits.keepalive_seconds))
@@ -372,6 +379,7 @@ class RelayCore:
             key = (connection.claims.organisation, connection.claims.key)
             if self._by_key.get(key) is connection:
                 del self._by_key[key]
+                self.moves += 1
                 if self.mesh is not None:
                     self.mesh.left(*key)
             connection.claims = None

@@ -25,6 +25,7 @@ from relay.control import CutList, cuts_url, keep_cut
 from relay.core import Limits, RelayCore
 from relay.links import Links, LocalPlace, Place
 from relay.mesh import own_place, places_before
+from relay.reporting import keep_reporting, report_url
 from relay.server import RelayServer
 from relay.tls import HYBRID_GROUP, TlsUnavailable, server_context
 from relay.tokens import TokenVerifier, keep_loaded
@@ -98,6 +99,16 @@ async def serve(
     jobs = [relay.tick(), keep_loaded(verifier, config.jwks, config.ca_file)]
     if url := cuts_url(config.jwks):
         jobs.append(keep_cut(cuts, url, config.ca_file, lambda: relay.cut(cuts.refuses)))
+    if config.report_token_file is not None:
+        jobs.append(
+            keep_reporting(
+                relay,
+                region=config.region,
+                url=report_url(config.jwks),
+                key_file=config.report_token_file,
+                ca_file=config.ca_file,
+            )
+        )
     own: list[Place] = []
     before: list[Place] = []
     if mates is not None:

@@ -7,7 +7,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from relay import websocket
@@ -61,6 +61,12 @@ class RelayServer:
     def clients(self) -> Iterable["_Client"]:
         """Everybody with a WebSocket."""
         return self._clients.values()
+
+    def sessions(self) -> Iterator[tuple[int, tuple[Claims, str | None]]]:
+        """Registered clients by number: what their tokens say, and the address they come from."""
+        for number, claims in self.core.sessions():
+            client = self._clients.get(number)
+            yield number, (claims, client.stream.peer_host if client else None)
 
     def listen(self, sockets: Iterable[socket.socket]) -> None:
         """Accept on bound sockets, on the running loop."""

@@ -33,11 +33,15 @@ class SessionUser(Protocol):
     def peer_gone(self, key: bytes) -> None:
         """Nobody holds key."""
 
+    def proven(self) -> None:
+        """Frames go both ways."""
+
 
 class ClientSession:
     """Speaks on a connected socket. Ends when `ended` is set; then reason may say why.
 
     `leaving` is set when the relay restarts; reconnect_in tells in how many seconds to come back.
+    proven turns true once an echo or a peer's frame came back by it.
     """
 
     def __init__(self, sock: socket.socket, tls: TlsContext, host: str, user: SessionUser) -> None:
@@ -47,7 +51,7 @@ class ClientSession:
         self.leaving = asyncio.Event()
         self.reason: str | None = None
         self.reconnect_in: float | None = None
-        self.moving = False
+        self.moving = self.proven = False
         self._loop = asyncio.get_running_loop()
         self._queue = BatchQueue()
         self._flushing = False
@@ -90,7 +94,7 @@ class ClientSession:
                     await self.ended.wait()
             except TimeoutError:
                 self._renew()
-                self._say(frames.Ping(os.urandom(8)))
+                self._prove()
             if self._loop.time() - self._heard > self._keepalive_seconds:
                 self.reason = "relay fell silent"
                 return
@@ -155,6 +159,7 @@ class ClientSession:
     def _take(self, message: frames.FromServer) -> None:
         match message:
             case frames.Recv(key, segment, payload):
+                self._prove()
                 self._user.deliver(key, segment, memoryview(payload))
             case frames.ServerHello():
                 answer = self._user.hello(message)
@@ -163,6 +168,7 @@ class ClientSession:
             case frames.Ready(seconds):
                 self._keepalive_seconds = seconds
                 self.registered.set()
+                self._say(frames.Ping(os.urandom(8)))
             case frames.PeerGone(key):
                 self._user.peer_gone(key)
             case frames.Refused(code):
@@ -173,7 +179,12 @@ class ClientSession:
             case frames.Ping(data):
                 self._say(frames.Pong(data))
             case frames.Pong():
-                pass
+                self._prove()
+
+    def _prove(self) -> None:
+        if not self.proven and self.registered.is_set():
+            self.proven = True
+            self._user.proven()
 
     def _renew(self) -> None:
         token = self._user.fresh_token()

@@ -81,6 +81,13 @@ class TlsStream:
             return str(self._socket.getsockname()[0])
         return None
 
+    @property
+    def peer_host(self) -> str | None:
+        """The peer's address on this connection."""
+        with contextlib.suppress(OSError):
+            return str(self._socket.getpeername()[0])
+        return None
+
     def stalled(self, now: float) -> bool:
         """Whether the peer has taken nothing for too long; now is the loop's time."""
         return self._stalled_at is not None and now - self._stalled_at > STALL_SECONDS

@@ -25,6 +25,10 @@ PROBE_PATH: Final = "/derp/probe"
 CUTS_PATH: Final = "/api/derp-cuts"
 CUTS_AUDIENCE: Final = "quickztna-relay-cuts"
 MAX_CUTS: Final = 20_000
+# Where relays report who is connected, many reports for many clients.
+REPORT_PATH: Final = "/api/derp-relay"
+RELAY_KEY_PREFIX: Final = "rk_live_"
+MAX_REPORTED: Final = 500
 VERSION: Final = 1
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 32

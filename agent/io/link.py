@@ -13,6 +13,7 @@ import random
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -69,6 +70,9 @@ class LinkEvents(Protocol):
     def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
         """Something waits at the control plane."""
 
+    def on_heartbeat_taken(self, heartbeat: dict[str, Any]) -> None:
+        """The control plane has taken what this heartbeat says; peers are told of it by now."""
+
     def on_time(self, server_time: float) -> None:
         """The control plane's clock, in Unix seconds."""
 
@@ -107,6 +111,8 @@ class AgentLink:
         self._accepted = asyncio.Event()
         self._beat = asyncio.Event()
         self._parts: list[str] = []
+        # Signs of life that no answer has come to: heartbeats, and {} for pings.
+        self._unanswered: deque[dict[str, Any]] = deque()
         self._pause = FIRST_RETRY_SECONDS
         self._hurry = asyncio.Event()
 
@@ -190,6 +196,7 @@ class AgentLink:
     async def _converse(self, connection: ClientConnection) -> tuple[float, str]:
         """Speak until the socket ends."""
         self._parts.clear()
+        self._unanswered.clear()
         async with asyncio.timeout(control.AUTH_SECONDS):
             kind, hello = control.parse_from_server(_text(await connection.recv()))
             if kind is FromServer.CLOSE_REASON:
@@ -248,6 +255,8 @@ class AgentLink:
                 self._events.on_nudge(str(body.get("what")), str(peer) if peer else None)
             case FromServer.ALIVE:
                 self._note_time(body)
+                if self._unanswered and (heartbeat := self._unanswered.popleft()):
+                    self._events.on_heartbeat_taken(heartbeat)
                 version = body.get("netmap_version")
                 if version is not None and version != self._netmap_version():
                     await connection.send(control.encode(FromAgent.RESYNC, have=self._netmap_version()))
@@ -299,9 +308,12 @@ class AgentLink:
             if self._beat.is_set() or due:
                 self._beat.clear()
                 last = now
-                await connection.send(control.encode(FromAgent.HEARTBEAT, **self._heartbeat()))
+                heartbeat = self._heartbeat()
+                self._unanswered.append(heartbeat)
+                await connection.send(control.encode(FromAgent.HEARTBEAT, **heartbeat))
                 await asyncio.sleep(1)  # many changes at once make one heartbeat
             else:
+                self._unanswered.append({})
                 await connection.send(control.encode(FromAgent.PING))
 
     async def _dial(self) -> socket.socket:

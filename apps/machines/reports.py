@@ -35,7 +35,7 @@ def parse_report(body: Mapping[str, Any], *, address: str | None) -> Report:
         leaving=_one_of(body, "status", ("online", "offline")) == "offline",
         netmap_version=_version(body.get("netmap_version")),
         version=_text(body, "version", 40),
-        endpoints=_endpoints(endpoints),
+        endpoints=parse_endpoints(endpoints),
         derp_region=_region(body.get("derp_region")),
         network=network or None,
         paths=_paths(body.get("paths")),
@@ -65,7 +65,8 @@ def _version(value: Any) -> int | None:
     return value
 
 
-def _endpoints(value: Any) -> tuple[str, ...] | None:
+def parse_endpoints(value: Any) -> tuple[str, ...] | None:
+    """At most MAX_ENDPOINTS of address:port, each once; raises InvalidInput."""
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > MAX_ENDPOINTS:

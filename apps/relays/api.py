@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 from rest_framework import serializers
 
 from apps.core.api import access
@@ -12,14 +14,22 @@ from apps.core.api.principals import authenticate, credential_of
 from apps.core.api.tables import TableView
 from apps.core.api.views import ActionView, Answer, Call, CallView, Operation, parse_id
 from apps.core.errors import Forbidden, NotFound
+from apps.core.ratelimit import Limit
+from apps.machines.reports import parse_endpoints
 from apps.machines.tokens import relay_token
 from apps.relays import health, services
 from apps.relays.cuts import signed_list
-from apps.relays.models import DerpRegion
+from apps.relays.discovery import direct_pairs, discover
+from apps.relays.models import DerpRegion, RelaySession
 from apps.relays.regions import regions_of, relay_map
+from apps.relays.sessions import LIVE, live_sessions, take_report
 from wire.netmap import RelayRegion
 from wire.numbers import RELAY_TOKEN_SECONDS
-from wire.relay import PROBE_PATH
+from wire.relay import MAX_REPORTED, PROBE_PATH
+
+MAX_SESSIONS = 500
+MAX_COUNT = 2**63 - 1
+DISCOVERIES = Limit(12, 60)
 
 
 def _map(call: Call) -> Any:
@@ -78,6 +88,34 @@ def _health(call: Call) -> dict[str, Any]:
     return {"status": health.judged(found)["status"], "regions": lines}
 
 
+def _sessions(call: Call, regions: int) -> dict[str, Any]:
+    """Who is connected, as the relays reported it, the latest first."""
+    live = live_sessions(call.org)
+    active = live.filter(status="active")
+    shown = live.select_related("machine").order_by("-last_heartbeat", "pk")[:MAX_SESSIONS]
+    return {
+        "active_sessions": active.count(),
+        "total_sessions": live.count(),
+        "sessions": [
+            {
+                "machine_id": row.machine_id,
+                "machine_name": row.machine.name,
+                "tailnet_ip": row.machine.tailnet_ip,
+                "region_code": row.region_code,
+                "public_ip": row.public_ip,
+                "status": row.status,
+                "last_heartbeat": row.last_heartbeat,
+            }
+            for row in shown
+        ],
+        "stats": {
+            "relay_regions": regions,
+            "machines_using_relay": active.values("machine_id").distinct().count(),
+            "direct_connections": direct_pairs(call.org),
+        },
+    }
+
+
 def _org_health(call: Call) -> dict[str, Any]:
     regions = regions_of(call.org.pk)
     # Built-in ones are the operator's word and may lie in his network; an organisation's own may not.
@@ -89,6 +127,7 @@ def _org_health(call: Call) -> dict[str, Any]:
         "derp_server": regions[0].hostname if regions else None,
         "region_health": [{**line, **found[line["region_code"]]} for line in shown],
         "regions": shown,
+        **_sessions(call, len(shown)),
     }
 
 
@@ -127,9 +166,84 @@ def _token(call: Call) -> dict[str, Any]:
     return {"relay_token": token, "expires_in": RELAY_TOKEN_SECONDS}
 
 
+class DiscoverInput(serializers.Serializer):
+    endpoints = serializers.ListField(child=serializers.CharField(max_length=60), required=False)
+    public_endpoint = serializers.CharField(max_length=60, required=False, allow_null=True)
+
+
+def _discover(call: Call) -> dict[str, Any]:
+    given = [call.data["public_endpoint"]] if call.data.get("public_endpoint") else []
+    endpoints = parse_endpoints([*given, *call.data.get("endpoints", [])])
+    return {"endpoints": discover(call.principal.subject, endpoints or ())}
+
+
+class SessionInput(serializers.Serializer):
+    org_id = serializers.UUIDField()
+    key = serializers.CharField(max_length=44)
+    connection = serializers.RegexField(r"^[A-Za-z0-9-]{1,40}\Z")
+    status = serializers.ChoiceField(("active", "ended"))
+    issued_at = serializers.IntegerField(min_value=0, max_value=MAX_COUNT)
+    public_ip = serializers.IPAddressField(required=False, allow_null=True)
+
+
+class LoadInput(serializers.Serializer):
+    """What a relay process counted since it started; clients and connections are those of now."""
+
+    clients = serializers.IntegerField(min_value=0, max_value=MAX_COUNT)
+    connections = serializers.IntegerField(min_value=0, max_value=MAX_COUNT)
+    frames = serializers.IntegerField(min_value=0, max_value=MAX_COUNT)
+    bytes = serializers.IntegerField(min_value=0, max_value=MAX_COUNT)
+    dropped = serializers.IntegerField(min_value=0, max_value=MAX_COUNT)
+
+
+class ReportInput(serializers.Serializer):
+    region = serializers.CharField(max_length=16)
+    process = serializers.RegexField(r"^[A-Za-z0-9]{1,20}\Z")
+    sessions = serializers.ListField(child=SessionInput(), max_length=MAX_REPORTED)
+    load = LoadInput()
+
+
+def _report(call: Call) -> dict[str, Any]:
+    given = call.data
+    cut = take_report(
+        call.principal.subject, given["region"], given["process"], given["sessions"], given["load"]
+    )
+    return {"cut": cut}
+
+
+class KeyInput(serializers.Serializer):
+    region_code = serializers.CharField(max_length=16)
+
+
+def _report_key(call: Call) -> dict[str, Any]:
+    code = call.data["region_code"]
+    key = services.make_report_key(org=call.org, actor=call.actor, region_code=code)
+    return {"region_code": code, "report_key": key}
+
+
 class DerpRelay(ActionView):
     topic = "derp-relay"
-    actions = (Operation("token", "N", _token, TokenInput),)
+    actions = (
+        Operation("token", "N", _token, TokenInput),
+        Operation("discover", "N", _discover, DiscoverInput, limit=DISCOVERIES),
+        Operation("report", "R", _report, ReportInput),
+        Operation("report_key", "A", _report_key, KeyInput),
+    )
+
+
+class RelaySessionsTable(TableView):
+    table = "relay_sessions"
+    model = RelaySession
+    scope = "machines"
+    columns = (
+        *(Column(name) for name in ("id", "org_id", "machine_id", "region_code", "public_ip", "status")),
+        *(Column(name) for name in ("last_heartbeat", "created_at")),
+    )
+    default_order = ("last_heartbeat.desc",)
+
+    def narrow(self, rows: QuerySet, call: Call) -> QuerySet:
+        """What is older has ended, whether or not the job has looked."""
+        return rows.filter(last_heartbeat__gt=timezone.now() - LIVE)
 
 
 class RegionWrite(serializers.ModelSerializer):

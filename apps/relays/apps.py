@@ -9,8 +9,12 @@ class RelaysConfig(AppConfig):
     verbose_name = "Relays"
 
     def ready(self) -> None:
+        from apps.core.api.principals import register_credential
         from apps.machines.snapshots import provide_relays
         from apps.relays import receivers  # noqa: F401  (connects itself)
         from apps.relays.regions import regions_of
+        from apps.relays.sessions import relay_principal
+        from wire.relay import RELAY_KEY_PREFIX
 
+        register_credential(RELAY_KEY_PREFIX, relay_principal)
         provide_relays(regions_of)

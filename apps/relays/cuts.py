@@ -41,6 +41,18 @@ def cut_organisation(org_id: object) -> None:
     _cut([cut_id(str(org_id))])
 
 
+def cut_among(claims: Iterable[tuple[str, bytes, int]]) -> set[tuple[str, bytes]]:
+    """(organisation, key) of those (organisation, key, iat of the token) that the list voids.
+
+    What a relay can tell for itself from the list and these claims, and no more.
+    """
+    named = [(org, key, iat, (cut_id(org), cut_id(org, key))) for org, key, iat in claims]
+    digests = {digest for *_, pair in named for digest in pair}
+    rows = RelayCut.objects.filter(digest__in=digests, not_before__gt=time.time() - KEPT_SECONDS)
+    cuts = dict(rows.values_list("digest", "not_before"))
+    return {(org, key) for org, key, iat, pair in named if any(iat <= cuts.get(each, -1) for each in pair)}
+
+
 def signed_list() -> tuple[str, str]:
     """(version, JWT over {cuts: digest -> last voided iat}); the version is a hash of the content."""
     rows = RelayCut.objects.filter(not_before__gt=time.time() - KEPT_SECONDS).order_by(

@@ -20,6 +20,14 @@ HEALTHY = Gauge("quickztna_relay_region_healthy", "Whether a built-in region doe
 LATENCY = Gauge(
     "quickztna_relay_region_latency_seconds", "Time of a frame through a built-in region's relay", ["region"]
 )
+CLIENTS = Gauge(
+    "quickztna_relay_region_clients", "Clients of a built-in region, as its relays say", ["region"]
+)
+BYTES = Gauge(
+    "quickztna_relay_region_bytes",
+    "Bytes that its relays carried since they started",
+    ["region"],
+)
 
 Verdict = dict[str, Any]
 
@@ -49,6 +57,12 @@ def show(found: dict[str, Verdict]) -> None:
         HEALTHY.labels(code).set(verdict["healthy"])
         if verdict["latency_ms"] is not None:
             LATENCY.labels(code).set(verdict["latency_ms"] / 1000)
+
+
+def show_load(code: str, load: dict[str, int]) -> None:
+    """The same of what the relays of a built-in region say of themselves."""
+    CLIENTS.labels(code).set(load.get("clients", 0))
+    BYTES.labels(code).set(load.get("bytes", 0))
 
 
 def judged(found: dict[str, Verdict]) -> dict[str, Any]:

@@ -22,6 +22,9 @@ class Region(models.Model):
     derp_port = models.PositiveIntegerField(default=RELAY_PORT, validators=PORT)
     priority = models.PositiveIntegerField(default=100, help_text="lower is preferred at equal latency")
     enabled = models.BooleanField(default=True)
+    report_key_hash = models.CharField(
+        max_length=64, null=True, unique=True, editable=False, help_text="of what its relays report with"
+    )
 
     class Meta:
         abstract = True
@@ -46,6 +49,31 @@ class DerpRegion(Region, OrgOwned):
         db_table = "derp_regions"
         ordering = ("priority", "region_code")
         constraints = (models.UniqueConstraint(fields=("org", "region_code"), name="region_once_per_org"),)
+
+
+class RelaySession(OrgOwned):
+    """A machine's connection to the relays of a region, as they reported it; live for two minutes."""
+
+    machine = models.ForeignKey("machines.Machine", on_delete=models.CASCADE, related_name="+")
+    region_code = models.CharField(max_length=16)
+    public_ip = models.GenericIPAddressField(null=True, blank=True)
+    status = models.CharField(
+        max_length=8, choices=[("active", "active"), ("ended", "ended")], default="active"
+    )
+    connection = models.CharField(
+        max_length=40, help_text="as its relay calls it: what another one says of it does not count"
+    )
+    last_heartbeat = models.DateTimeField()
+
+    class Meta(OrgOwned.Meta):
+        db_table = "relay_sessions"
+        constraints = (
+            models.UniqueConstraint(fields=("machine", "region_code"), name="relay_session_one_per_region"),
+        )
+        indexes = [
+            models.Index(fields=["org", "last_heartbeat"], name="relay_session_by_org"),
+            models.Index(fields=["last_heartbeat"], name="relay_session_by_age"),
+        ]
 
 
 class RelayCut(Row):

@@ -8,12 +8,17 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apps.audit.services import record
+from apps.auth.secrets import new_secret, secret_hash
 from apps.core.actors import Actor
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.realtime import publish
 from apps.machines.changes import touch_everything
 from apps.orgs.models import Organization
 from apps.relays.models import BuiltinRegion, DerpRegion
+from wire.relay import RELAY_KEY_PREFIX
+
+# What a file of regions does not say.
+UNSET = {"id", "created_at", "report_key_hash"}
 
 
 def replace_builtin(entries: Sequence[Mapping[str, Any]]) -> int:
@@ -21,7 +26,7 @@ def replace_builtin(entries: Sequence[Mapping[str, Any]]) -> int:
 
     Raises ValidationError for an entry that is none.
     """
-    names = {field.name for field in BuiltinRegion._meta.concrete_fields} - {"id", "created_at"}
+    names = {field.name for field in BuiltinRegion._meta.concrete_fields} - UNSET
     with transaction.atomic():
         before = {row.region_code: row for row in BuiltinRegion.objects.select_for_update()}
         changed = 0
@@ -72,6 +77,24 @@ def delete_region(*, org: Organization, actor: Actor, region_id: Any) -> None:
         region = _locked(org, region_id)
         _announce(org, actor, "deleted", region, {"before": {"region_code": region.region_code}})
         region.delete()
+
+
+def make_report_key(*, org: Organization | None, actor: Actor, region_code: str) -> str:
+    """A new key for what the relays of a region report, in place of the old; shown once.
+
+    org None: a built-in region. Raises NotFound.
+    """
+    key = new_secret(RELAY_KEY_PREFIX)
+    with transaction.atomic():
+        rows = BuiltinRegion.objects.all() if org is None else DerpRegion.objects.for_org(org)
+        region = rows.select_for_update().filter(region_code=region_code).first()
+        if region is None:
+            raise NotFound("Unknown region")
+        region.report_key_hash = secret_hash(key)
+        region.save(update_fields=["report_key_hash"])
+        if org is not None:
+            record(org=org, actor=actor, action="relay_region.report_key_made", resource=region, details={})
+    return key
 
 
 def refuse_private_hosts(values: Mapping[str, Any]) -> None:

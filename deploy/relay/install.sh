@@ -10,6 +10,7 @@ usage: install.sh --region CODE --jwks URL --certificate FILE --private-key FILE
   --jwks URL           the control plane's /.well-known/jwks.json
   --certificate FILE   chain in PEM for the region's host name
   --private-key FILE   its key
+  --report-key FILE    what it reports its clients to the control plane with; without it nothing is
   --python PROGRAM     Python 3.11 or newer (python3)
   --root DIR           install below DIR instead of /, and start nothing
   --no-start           install, and start nothing
@@ -21,10 +22,10 @@ EOF
 say() { printf '· %s\n' "$*" >&2; }
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
-region='' jwks='' certificate='' private_key='' python=python3 root='' start=yes
+region='' jwks='' certificate='' private_key='' report_key='' python=python3 root='' start=yes
 while (($#)); do
   case $1 in
-  --region | --jwks | --certificate | --private-key | --python | --root)
+  --region | --jwks | --certificate | --private-key | --report-key | --python | --root)
     [[ $# -ge 2 && -n $2 ]] || die "$1 needs a value"
     name=${1#--}
     printf -v "${name//-/_}" '%s' "$2"
@@ -53,7 +54,7 @@ if [[ ! -f $etc/relay.env ]]; then
 fi
 [[ -z $region || $region =~ ^[A-Za-z0-9-]{2,16}$ ]] || die "--region: 2 to 16 letters, digits and hyphens"
 [[ -z $jwks || $jwks =~ ^https://[^[:space:]]+$ ]] || die "--jwks: must be an https address"
-for file in "$certificate" "$private_key"; do
+for file in "$certificate" "$private_key" "$report_key"; do
   [[ -z $file || -r $file ]] || die "cannot read $file"
 done
 if [[ $certificate && $private_key ]]; then
@@ -96,6 +97,12 @@ fi
 [[ -z $certificate ]] || install -m 644 "$certificate" "$etc/relay.pem"
 [[ -z $private_key ]] || install -m 600 "$private_key" "$etc/relay.key"
 install -m 644 "$here/quickztna-relay.service" "$unit"
+if [[ $report_key ]]; then
+  install -m 600 "$report_key" "$etc/report.key"
+  # Beside the unit, since a credential that is missing would stop the start of every relay without one.
+  install -d -m 755 "$unit.d"
+  install -m 644 "$here/report.conf" "$unit.d/report.conf"
+fi
 ln -sfn "${release#"$root"}" "$opt/current.new"
 mv -T "$opt/current.new" "$opt/current"
 

@@ -45,6 +45,9 @@ class Agent:
     def on_nudge(self, what, peer_machine_id):
         self.seen.append(("nudge", what, peer_machine_id))
 
+    def on_heartbeat_taken(self, heartbeat):
+        self.seen.append(("taken", heartbeat))
+
     def on_time(self, server_time):
         self.time = server_time
 
@@ -122,6 +125,27 @@ async def test_it_proves_itself_and_beats_at_once_even_if_news_came_before():
     assert (heard[0]["type"], heard[0]["signature"], heard[0]["machine_id"]) == ("auth", "c/s", "m")
     assert heard[1] == {"type": "heartbeat", "status": "online"}
     assert ("ready", "online") in agent.seen
+
+
+async def test_what_a_heartbeat_says_is_taken_when_its_own_answer_comes():
+    alive = {"type": "alive", "netmap_version": None, "server_time": "t"}
+    heard, answer = [], asyncio.Event()
+
+    async def speak(connection):
+        await greet(connection)
+        async for frame in connection:
+            heard.append(json.loads(frame))
+            if heard[-1]["type"] == "heartbeat":
+                await answer.wait()
+            await say(connection, alive)
+
+    async with linked(speak, beat=True) as (agent, _, _):
+        await until(lambda: heard)
+        assert ("taken", {"status": "online"}) not in agent.seen
+        answer.set()
+        await until(lambda: ("taken", {"status": "online"}) in agent.seen)
+        # An answer to nothing takes nothing.
+        assert [each[0] for each in agent.seen].count("taken") == 1
 
 
 async def test_maps_in_parts_deltas_and_tokens_arrive_and_a_gap_asks_for_the_whole_map():

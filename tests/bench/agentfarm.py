@@ -226,6 +226,9 @@ class FarmAgent:
     def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
         """Nothing waits for us."""
 
+    def on_heartbeat_taken(self, heartbeat: dict[str, Any]) -> None:
+        """Not needed here."""
+
     def on_time(self, server_time: float) -> None:
         """Not needed here."""
 

@@ -61,6 +61,19 @@ class Account:
     org_id: str = ""
 
 
+# Regions of an organisation's own, which the API would refuse: the lab's internet is no public one.
+OWN_REGIONS = """
+import json, os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "quickztna.settings"
+import django
+django.setup()
+from uuid import UUID
+from apps.relays.models import DerpRegion
+for entry in json.load(open(sys.argv[2])):
+    print(DerpRegion.objects.create_in(UUID(sys.argv[1]), **entry, enabled=False).pk)
+"""
+
+
 class Site:
     """Control plane on one public host, relay and STUN of each region on another.
 
@@ -81,12 +94,12 @@ class Site:
         self.authority = Authority(directory / "pki")
         self._certificate = self.authority.issue("control.lab", *_addresses(self.control))
         self._control_process: subprocess.Popen[bytes] | None = None
+        self._regions_file = directory / "regions.json"
         self._relay_processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: list[IO[bytes]] = []
 
     def prepare(self) -> None:
         """Make the database and name the lab's relay region."""
-        regions = self.directory / "regions.json"
         entries = [
             {
                 "region_code": region,
@@ -97,9 +110,18 @@ class Site:
             }
             for region, host in self.relays.items()
         ]
-        regions.write_text(json.dumps(entries))
+        self._regions_file.write_text(json.dumps(entries))
+        self._in_django(PREPARE, str(self._regions_file))
+
+    def own_regions(self, account: "Account") -> dict[str, str]:
+        """Give an organisation all of the lab's relays as its own regions, disabled; their ids by code."""
+        ids = self._in_django(OWN_REGIONS, account.org_id, str(self._regions_file)).split()
+        return dict(zip(self.relays, ids, strict=True))
+
+    def _in_django(self, script: str, *arguments: str) -> str:
+        """What a script prints that has the control plane's database."""
         result = subprocess.run(
-            [sys.executable, "-c", PREPARE, str(regions)],
+            [sys.executable, "-c", script, *arguments],
             cwd=ROOT,
             env={**os.environ, **self._control_environment()},
             capture_output=True,
@@ -107,7 +129,8 @@ class Site:
             timeout=120,
         )
         if result.returncode:
-            raise LabError(f"preparing the database: {result.stderr.strip()[-2000:]}")
+            raise LabError(f"in the control plane's database: {result.stderr.strip()[-2000:]}")
+        return result.stdout
 
     def set_up_django(self) -> None:
         """Give this process the control plane's database."""

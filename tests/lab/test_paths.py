@@ -42,9 +42,9 @@ def path(machine, other):
     return (machine.peers().get(other.host.name) or {}).get("path")
 
 
-def pair(running, left, right, port="auto", url=None, seconds=30):
+def pair(running, left, right, port="auto", url=None, seconds=30, account=None):
     """Two enrolled machines that talk."""
-    key = running.auth_key(running.sign_up("Lab"))
+    key = running.auth_key(account or running.sign_up("Lab"))
     machines = [running.machine(host) for host in (left, right)]
     for machine in machines:
         machine.environment |= {"QUICKZTNA_PORT": port, "ZTNA_API_URL": url or running.control_url}
@@ -104,6 +104,47 @@ def test_another_region_takes_over_from_a_relay_that_dies(tmp_path):
         assert alpha.json("status")["derp_region"] not in (None, home)
         assert len(figures["outages_s"]) <= 1, figures
         assert sum(figures["outages_s"]) < 5, figures
+
+
+def test_ten_changes_of_region_under_pings_lose_nothing(tmp_path):
+    with site(tmp_path, regions=(REGION, OTHER_REGION)) as running:
+        lab = running.lab
+        account = running.sign_up("Lab")
+        ids = running.own_regions(account)
+
+        def switch(region, enabled):
+            query = {"org_id": account.org_id, "id": f"eq.{ids[region]}"}
+            options = {"token": account.token, "params": query, "json": {"enabled": enabled}}
+            running.request("PATCH", "/api/db/derp_regions", **options)
+
+        def at_home(region):
+            shown = [machine.json("debug", "derp") for machine in machines]
+            return all(
+                (each["home_region"], each["connected"], {peer["region"] for peer in each["peers"]})
+                == (region, True, {region})
+                for each in shown
+            )
+
+        switch(REGION, True)
+        hosts = [lab.private_host(name, lab.nat(Nat.SYMMETRIC)) for name in ("alpha", "beta")]
+        machines = pair(running, *hosts, account=account)
+        wait_until(lambda: at_home(REGION), "a home", 20)
+        target = machines[0].ztna("ip", "beta").strip()
+        with pings(machines[0], target, tmp_path / "pings") as figures:
+            time.sleep(1)
+            for number in range(1, 11):
+                old, new = (REGION, OTHER_REGION)[:: 1 if number % 2 else -1]
+                switch(new, True)
+                switch(old, False)
+                wait_until(lambda region=new: at_home(region), f"{new} as home", 20)
+                # Once for longer than the old links are kept.
+                time.sleep(12 if number == 5 else 0.5)
+            assert {path(*machines), path(*machines[::-1])} == {"derp"}
+        assert figures["lost"] == 0, figures
+        assert figures["sent"] > 50 * 20
+        for machine in machines:
+            moves = re.findall(r"relay (\S+) is home now", (machine.directory / "ztna.log").read_text())
+            assert moves == [OTHER_REGION, REGION] * 5
 
 
 @pytest.mark.parametrize(("port", "family", "rounds"), [("auto", 4, 15), ("auto", 6, 6), ("owned", 4, 6)])

@@ -20,14 +20,17 @@ HOST = "relay.test"
 
 
 class Relay:
-    def __init__(self, directory, tls=None, limits=None):
-        self.control = Signer()
-        verifier = TokenVerifier(region="test1")
+    """beside: another relay of the same control plane and authority."""
+
+    def __init__(self, directory, tls=None, limits=None, *, region="test1", core=RelayCore, beside=None):
+        self.region = region
+        self.control = beside.control if beside else Signer()
+        verifier = TokenVerifier(region=region)
         verifier.load(self.control.jwks().encode())
-        self.core = RelayCore(verify=verifier.verify, random=secrets.token_bytes, limits=limits or Limits())
-        authority = Authority(directory)
-        self.ca_file = authority.ca_file
-        self.server = RelayServer(self.core, tls or server_context(*authority.issue(HOST)))
+        self.core = core(verify=verifier.verify, random=secrets.token_bytes, limits=limits or Limits())
+        self.authority = beside.authority if beside else Authority(directory)
+        self.ca_file = self.authority.ca_file
+        self.server = RelayServer(self.core, tls or server_context(*self.authority.issue(HOST)))
 
     def start(self):
         self.server.listen(bind("127.0.0.1", 0))

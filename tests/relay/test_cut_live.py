@@ -26,7 +26,8 @@ class Organisation:
         person = {"email": "ada@example.test", "password": "correct horse battery", "full_name": "Ada"}
         self.token_ = self.ask("/api/auth/signup", person)["token"]
         created = self.ask("/api/org-management", {"action": "create", "name": "Cut"}, self.token_)
-        body = {"action": "create_auth_key", "org_id": created["id"], "name": "key", "reusable": True}
+        self.id = created["id"]
+        body = {"action": "create_auth_key", "org_id": self.id, "name": "key", "reusable": True}
         self.key = self.ask("/api/key-management", body, self.token_)["key"]
         self.machines = {}
 

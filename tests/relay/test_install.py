@@ -73,6 +73,21 @@ def test_an_upgrade_keeps_the_settings_and_one_release_before(installed):
     assert env.read_text() == f"QZRELAY_REGION=lon2\nQZRELAY_JWKS={JWKS}\nQZRELAY_WORKERS=2\n"
 
 
+def test_a_key_to_report_with_is_roots_and_the_service_gets_a_copy(installed, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("rk_live_x\n")
+    result = install(installed, "--report-key", key)
+    assert result.returncode == 0, result.stderr
+    kept = installed / "etc/quickztna-relay/report.key"
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("rk_live_x\n", 0o600)
+    added = installed / "etc/systemd/system/quickztna-relay.service.d/report.conf"
+    assert added.read_bytes() == (UNIT.parent / "report.conf").read_bytes()
+    assert "rk_live_x" not in result.stdout + result.stderr
+    install(installed)
+    assert kept.exists()
+    assert added.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -82,6 +97,7 @@ def test_an_upgrade_keeps_the_settings_and_one_release_before(installed):
         (("--region", "lon1\nX=y"), "letters, digits"),
         (("--jwks", "http://control.example.com/"), "https address"),
         (("--python", "/bin/false"), "Python 3.11"),
+        (("--report-key", "/nowhere"), "cannot read"),
         (("--nonsense",), "unknown option"),
     ],
 )
@@ -111,5 +127,8 @@ def test_systemd_takes_the_unit(tmp_path):
     unit = tmp_path / UNIT.name
     # The program is not installed here.
     unit.write_text(UNIT.read_text().replace("/opt/quickztna-relay/current/venv/bin/python", "/bin/true"))
+    added = tmp_path / f"{UNIT.name}.d"
+    added.mkdir()
+    shutil.copy(UNIT.parent / "report.conf", added)
     result = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")

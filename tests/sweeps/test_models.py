@@ -29,6 +29,7 @@ ALL_ORGS_USES = {
     "apps/orgs/receivers.py": 1,  # a person's own memberships
     "apps/policy/tasks.py": 5,  # jobs sweep all organisations
     "apps/relays/tasks.py": 1,  # the same
+    "apps/relays/sessions.py": 5,  # built-in relays report machines of all organisations
     "apps/posture/tasks.py": 2,  # the same
     "apps/flows/tasks.py": 2,  # the same
 }

@@ -16,7 +16,7 @@ from apps.core.errors import Unauthorized
 
 @dataclass(frozen=True)
 class Principal:
-    """kind is user, api_key or machine; subject is the User, ApiKey or Machine."""
+    """kind is user, api_key, machine or relay; subject is the User, ApiKey, Machine or Reporter."""
 
     kind: str
     subject: Any

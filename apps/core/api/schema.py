@@ -29,6 +29,7 @@ WHO = {
     "P": "anyone",
     "S": "a signed-in user",
     "N": "a machine",
+    "R": "a relay",
     "M": "any member",
     "U": "owner, admin, auditor",
     "A": "owner, admin",

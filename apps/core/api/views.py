@@ -25,6 +25,8 @@ from apps.core.api.rendering import field_error
 PUBLIC = ratelimit.Limit(60, 60)
 ORG_LIMIT = ratelimit.Limit(6000, 60)
 STANDARD_BODY = 1024 * 1024
+# Callers outside any organisation, and those whose credential names theirs.
+KINDS = {"S": "user", "N": "machine", "R": "relay"}
 
 
 @dataclass
@@ -54,8 +56,8 @@ class Answer:
 class Operation:
     """One declared call.
 
-    who: letters of who may call: P anyone, S signed-in user, N machine by node key, and in an
-    organisation M any member, U owner/admin/auditor, A owner/admin, O owner. "MN" is either.
+    who: letters of who may call: P anyone, S signed-in user, N machine by node key, R relay, and in
+    an organisation M any member, U owner/admin/auditor, A owner/admin, O owner. "MN" is either.
     scope: what an API key needs (`machines:write`); None means `admin`.
     org_of: finds the org_id from the body when an id in it fixes the organisation; it raises
     MissingFields without that id and returns None for an unknown one. The service still has to load
@@ -154,10 +156,10 @@ class ApiView(APIView):
             return None
         if principal is None:
             raise errors.Unauthorized()
-        if not operation.in_org and principal.kind != {"S": "user", "N": "machine"}[operation.who]:
+        if not operation.in_org and principal.kind != KINDS[operation.who]:
             raise errors.Forbidden("Not open to this kind of credential")
-        # A person has no organisation here, and a machine's is fixed by its key.
-        if operation.who in ("S", "N"):
+        # A person has no organisation here; a machine's and a relay's are fixed by their keys.
+        if operation.who in KINDS:
             return None
         given = body.get("org_id") or request.query_params.get("org_id")
         if given or principal.org_id is not None:

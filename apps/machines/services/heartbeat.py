@@ -1,6 +1,7 @@
 """Signs of life. The usual one touches no row: a change of state or of endpoints does."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,12 @@ def note_presence(node: Node, report: Report, *, limit: Limit | None = None) -> 
 def paths_of(machine_id: Any) -> list[dict[str, Any]]:
     """How a machine last said it reaches its peers; [] when it has not said so lately."""
     return cache.get(_paths_key(machine_id), [])
+
+
+def paths_of_many(machine_ids: Iterable[Any]) -> dict[Any, list[dict[str, Any]]]:
+    """The same of several machines; those that have not said so lately are left out."""
+    keys = {_paths_key(machine_id): machine_id for machine_id in machine_ids}
+    return {keys[key]: paths for key, paths in cache.get_many(keys).items()}
 
 
 def _paths_key(machine_id: Any) -> str:

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from django.core.management import call_command
 from prometheus_client import REGISTRY
 
 from apps.relays import probe, tasks
@@ -135,7 +136,7 @@ def run_job(settings, *, embedded=False):
         settings.EMBEDDED = suite
 
 
-def test_the_job_fills_what_people_and_machines_ask_for(cast, relay, settings):
+def test_the_job_fills_what_people_and_machines_ask_for(cast, relay, settings, capsys):
     relay.visited()
     settings.RELAY_CA_FILE = relay.ca_file
     BuiltinRegion.objects.all().delete()
@@ -153,6 +154,12 @@ def test_the_job_fills_what_people_and_machines_ask_for(cast, relay, settings):
     assert (line["healthy"], line["tls_group"]) == (True, "X25519MLKEM768")
     labels = {"region": "test1"}
     assert REGISTRY.get_sample_value("quickztna_relay_region_healthy", labels) == 1
+    call_command("relay_key", "test1")
+    client = ApiClient(capsys.readouterr().out.strip())
+    load = {"clients": 7, "connections": 8, "frames": 1, "bytes": 9, "dropped": 0}
+    body = {"action": "report", "region": "test1", "process": "p", "sessions": [], "load": load}
+    assert client.call("/api/derp-relay", body).status_code == 200
     assert run_job(settings) == {"visited": 2, "unhealthy": 2}
+    assert REGISTRY.get_sample_value("quickztna_relay_region_clients", {"region": "test1"}) == 7
     assert REGISTRY.get_sample_value("quickztna_relay_region_healthy", labels) == 0
     assert REGISTRY.get_sample_value("quickztna_relay_region_healthy", {"region": "own1"}) is None
