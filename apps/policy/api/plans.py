@@ -15,13 +15,12 @@ from apps.core.errors import FieldNotWritable, InvalidInput, MissingFields, NotF
 from apps.machines.models import Machine, NetmapAck
 from apps.orgs.api.management import OWNER_ONLY
 from apps.orgs.models import OrgSettings, seconds_to_confirm
+from apps.orgs.planning import asked_for, refuse_and_plan
 from apps.policy.api.changes import wanted_of
-from apps.policy.api.planned import refuse_and_plan
 from apps.policy.models import AclRule, ChangePlan, PolicyRevision
 from apps.policy.models.history import PLAN_STATES
 from apps.policy.services import plans as services
 from apps.policy.services.checks import current_policy, run_tests
-from apps.policy.services.foureyes import asked_for
 from apps.policy.services.rules import reorder_rules
 
 SHOWN_PENDING = 100

@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.orgs.models import Organization
+from apps.orgs.planning import Change, refuse_alone
 from apps.policy.conditions import format_days, format_hours, parse_days, parse_hours
 from apps.policy.documents import as_api_error, rule_of, snapshot_of
 from apps.policy.faults import RuleFault
@@ -16,8 +17,7 @@ from apps.policy.models import AclRule
 from apps.policy.ports import format_ports
 from apps.policy.references import resolve_hosts, unresolved
 from apps.policy.services.checks import require_tests
-from apps.policy.services.commit import Change, commit, locked
-from apps.policy.services.foureyes import refuse_alone
+from apps.policy.services.commit import commit, locked
 
 MAX_RULES = 10_000
 TABLE = "acl_rules"
