@@ -122,7 +122,10 @@ def test_what_is_on_trial_is_taken_back_by_one_and_what_stands_is_not(cast, two)
 def test_nobody_opens_the_network_or_ends_the_rule_alone(cast, two):
     body = {"action": "update_org_settings", "org_id": str(cast.org_a.pk)}
     opened = {**body, "default_deny": False, "confirm": cast.org_a.slug}
-    refused(cast.alice.client.call("/api/org-management", opened))
+    made = refused(cast.alice.client.call("/api/org-management", opened))["plan_id"]
+    kept = ChangePlan.objects.for_org(cast.org_a).get(pk=made)
+    assert kept.changes == {"settings": {"default_deny": False}}
+    assert OrgSettings.objects.for_org(cast.org_a).get().default_deny
     error = data(cast.bob.client.call("/api/org-management", {**body, "four_eyes": False}), 403)
     assert error["code"] == "FIELD_NOT_WRITABLE"
     # The owner may, and it is on record.
