@@ -18,6 +18,7 @@ from apps.core.errors import FourEyesRequired
 from apps.orgs.models import Organization, OrgSettings
 
 ALONE = "A second administrator has to agree: make a plan of it"
+SETTINGS_SCOPE = "settings:write"
 # Settings that plans may change, each with the values that it takes.
 PLANNED_SETTINGS: Mapping[str, tuple[Any, ...]] = {
     "default_deny": (True, False),
@@ -67,6 +68,7 @@ class Restore(Protocol):
 class PlanTable:
     """A table that plans change. The callables run in the plan's transaction and tell nobody.
 
+    scope: what an API key needs to write it, through whatever door.
     noun, channel: of its rows in the trail and in events; shown: the columns that events carry.
     serializer: takes the columns as they are asked for; takes: further names that it knows.
     create: (org, actor, values); update: (org, actor, id, values); delete: (org, actor, id, force); each
@@ -78,6 +80,7 @@ class PlanTable:
     """
 
     table: str
+    scope: str
     noun: str
     channel: str
     shown: Collection[str]

@@ -102,6 +102,7 @@ def _named_machines(org: Organization, ids: Collection[str]) -> Q:
 TABLES = (
     PlanTable(
         table="acl_rules",
+        scope="acl:write",
         noun="acl_rule",
         channel="acl",
         shown=RULE_COLUMNS,
@@ -114,6 +115,7 @@ TABLES = (
     ),
     PlanTable(
         table="abac_policies",
+        scope="acl:write",
         noun="abac_policy",
         channel="acl",
         shown=ABAC_COLUMNS,
@@ -125,6 +127,7 @@ TABLES = (
     ),
     PlanTable(
         table=groups.TABLE,
+        scope="acl:write",
         noun="segmentation_group",
         channel="acl",
         shown=groups.COLUMNS,

@@ -49,6 +49,7 @@ def _judge(org: Organization, actor: Actor) -> None:
 
 POLICIES = PlanTable(
     table=TABLE,
+    scope="posture:write",
     noun="posture_policy",
     channel="posture",
     shown=COLUMNS,

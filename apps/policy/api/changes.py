@@ -1,13 +1,14 @@
 """A change of what decides access as it is asked for: documents of rows, checked column by column."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from rest_framework import serializers
 
+from apps.core.api.access import check_scope
 from apps.core.api.views import Call
 from apps.core.errors import FourEyesRequired, MissingFields, UnknownField, ValidationFailed
-from apps.orgs.planning import PLANNED_SETTINGS, PlanTable, planned_tables
+from apps.orgs.planning import PLANNED_SETTINGS, SETTINGS_SCOPE, PlanTable, planned_tables
 from apps.policy.services.plans import make_plan
 from apps.policy.services.staging import TableChanges, Wanted
 
@@ -21,6 +22,15 @@ def keep_for_approval(call: Call, document: Mapping[str, Any]) -> NoReturn:
     """Keep a change as a plan; raises FourEyesRequired with its id, or what is wrong with the change."""
     plan = make_plan(org=call.org, actor=call.actor, wanted=wanted_of(document), document=document)
     raise FourEyesRequired("A second administrator has to approve this change", plan_id=plan.pk)
+
+
+def require_scopes(call: Call, names: Iterable[str]) -> None:
+    """A plan is no way around what an API key may write: tables, or `settings`; raises InsufficientScope."""
+    if call.principal.kind != "api_key":
+        return
+    known = planned_tables()
+    for scope in sorted({known[name].scope if name in known else SETTINGS_SCOPE for name in names}):
+        check_scope(call.principal, scope)
 
 
 def wanted_of(document: Mapping[str, Any]) -> Wanted:

@@ -16,6 +16,7 @@ from apps.machines.tests.agents import admin, auth_key, enrol
 from apps.orgs.models import Organization, OrgMember, OrgSettings
 from apps.posture.models import PostureHistory, PosturePolicy, PostureReport
 from apps.posture.tests.calls import HEALTHY, add_policy, data, machine, patch, report, rows, set_mode
+from tests.cast import ApiClient
 
 pytestmark = pytest.mark.django_db
 
@@ -247,6 +248,33 @@ def data_of_refusal(answer, what):
     error = answer.json()["error"]
     assert error["code"] == "FOUR_EYES_REQUIRED", what
     return error
+
+
+def test_a_key_plans_and_applies_no_more_than_its_scopes_let_it_write(cast, pair):
+    body = {"action": "create_api_key", "org_id": str(cast.org_a.pk), "name": "ci", "scopes": ["acl:write"]}
+    key = data(cast.alice.client.call("/api/key-management", body), 201)["key"]
+
+    def by_key(topic, action, status, **values):
+        body = {"action": action, "org_id": str(cast.org_a.pk), **values}
+        response = ApiClient().call(f"/api/{topic}", body, **{"X-Api-Key": key})
+        assert response.status_code == status, response.content
+        return response.json()["data" if status < 400 else "error"]
+
+    create = {"posture_policies": {"create": [FIREWALL]}}
+    mode = {"settings": {"posture_enforcement": "disabled"}}
+    for changes, scope in ((create, "posture:write"), (mode, "settings:write")):
+        error = by_key("policy", "plan", 403, changes=changes)
+        assert (error["code"], error["required_scope"]) == ("INSUFFICIENT_SCOPE", scope)
+    assert by_key("policy", "plan", 201, changes={"segmentation_groups": {"create": [{"name": "g"}]}})
+    then = policy(cast.alice, cast.org_a, "enforcement")["policy_version"]
+    made = plan(cast, **create)
+    for action in ("approve", "apply"):
+        assert by_key("policy", action, 403, plan_id=made["plan_id"])["code"] == "INSUFFICIENT_SCOPE"
+    act(cast, "apply", made)
+    assert by_key("policy", "rollback", 403, plan_id=made["plan_id"])["code"] == "INSUFFICIENT_SCOPE"
+    back = by_key("governance", "policy_version_rollback", 403, target_version=then)
+    assert back["code"] == "INSUFFICIENT_SCOPE"
+    assert PosturePolicy.objects.for_org(cast.org_a).count() == 1
 
 
 def test_who_may(cast, pair):
