@@ -30,9 +30,9 @@ def print_plan(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -
         click.echo(
             f"    {plain(failure['name'])}: expected {failure['expected']}, is {failure['actual']}{by}"
         )
-    for kind, machines in (plan.get("posture") or {}).items():
-        if machines:
-            click.echo(f"{style('!', fg='yellow')} {kind}: {_names(machines)}")
+    for kind, found in (plan.get("posture") or {}).items():
+        if found["count"]:
+            click.echo(f"{style('!', fg='yellow')} {kind}: {_names(found)}")
     for name in plan["unresolved"]:
         click.echo(f"{style('!', fg='yellow')} {plain(name)} names nothing that exists")
     for kind in ("shadowed", "duplicates"):
@@ -109,11 +109,11 @@ def _print_row(row: Mapping[str, Any]) -> None:
     click.echo(f"{style(sign, fg=colour)} {name}{': ' + plain(what) if what else ''}")
 
 
-def _names(machines: Sequence[Mapping[str, Any]]) -> str:
+def _names(found: Mapping[str, Any]) -> str:
     """The first machines, and how many more."""
-    more = len(machines) - MAX_LINES
-    found = ", ".join(plain(machine["name"]) for machine in machines[:MAX_LINES])
-    return found + (f" and {more} more" if more > 0 else "")
+    shown = [plain(machine["name"]) for machine in found["machines"][:MAX_LINES]]
+    more = found["count"] - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _print_flows(title: str, sign: str, flows: Sequence[Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
 
 from apps.core.actors import Actor
@@ -146,8 +146,9 @@ def refuse_alone(org: Any) -> None:
         raise FourEyesRequired(ALONE)
 
 
-def free_name(name: str, taken: set[str], longest: int) -> str:
-    """The name, or one like it where another row has it by now; taken: in lower case."""
+def free_name(rows: QuerySet, row_id: uuid.UUID, name: str, longest: int) -> str:
+    """The name for one of the rows, or one like it where another row has it by now, in any case."""
+    taken = {other.casefold() for other in rows.exclude(pk=row_id).values_list("name", flat=True)}
     found, number = name, 1
     while found.casefold() in taken:
         number += 1

@@ -79,9 +79,8 @@ def _restore_policy(
     row = policies.select_for_update().filter(pk=row_id).first()
     if before is None:
         return [stage_policy_removal(row)] if row else []
-    others = {name.casefold() for name in policies.exclude(pk=row_id).values_list("name", flat=True)}
     row = row or AbacPolicy(org_id=org.pk, created_by_id=actor.user_id)
-    name = free_name(before["name"], others, LONGEST_POLICY_NAME)
+    name = free_name(policies, row_id, before["name"], LONGEST_POLICY_NAME)
     return [stage_policy(org, row, restored(before) | {"name": name}, row_id=row_id)]
 
 

@@ -34,9 +34,8 @@ def _restore(*, org: Organization, actor: Actor, row_id: uuid.UUID, before: Any,
     row = policies.filter(pk=row_id).first()
     if before is None:
         return [stage_removal(row)] if row else []
-    others = {name.casefold() for name in policies.exclude(pk=row_id).values_list("name", flat=True)}
     row = row or PosturePolicy(pk=row_id, org_id=org.pk, created_by_id=actor.user_id)
-    return [stage(row, {**before, "name": free_name(before["name"], others, LONGEST_NAME)})]
+    return [stage(row, {**before, "name": free_name(policies, row_id, before["name"], LONGEST_NAME)})]
 
 
 def _judged(org: Organization, ids: Collection[str]) -> Q:

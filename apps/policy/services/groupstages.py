@@ -92,9 +92,8 @@ def restore_group(
     row = groups.select_for_update().filter(pk=row_id).first()
     if before is None:
         return [] if row is None else stage_removal(org, row, True)
-    others = {name.casefold() for name in groups.exclude(pk=row_id).values_list("name", flat=True)}
     columns = {name: before[name] for name in COLUMNS}
-    columns["name"] = free_name(before["name"], others, LONGEST_NAME)
+    columns["name"] = free_name(groups, row_id, before["name"], LONGEST_NAME)
     # What has been deleted since cannot come back.
     back = set(_machines(org, before.get("members", ())).values_list("pk", flat=True))
     if row is None:

@@ -10,6 +10,8 @@ from apps.policy.facts import MachineFacts
 from apps.policy.preview import Difference, overshadowed
 from apps.policy.services.checks import Failure
 
+# A report is read by people: rows and machines beyond these are counted, or left to the plan itself.
+MAX_TOLD = 500
 # Failing may still have its grace: nothing else happens to the machine until that has run out.
 KINDS = ("quarantined", "released", "restricted", "unrestricted", "failing", "passing")
 
@@ -51,8 +53,10 @@ def report_of(trial: Trial) -> dict[str, Any]:
     ]
     posture = _posture(trial)
     return {
-        "changed": [_told(change) for change in trial.changes],
-        "posture": posture,
+        "changed": [_told(change) for change in trial.changes[:MAX_TOLD]],
+        "posture": {
+            kind: {"count": len(found), "machines": found[:MAX_TOLD]} for kind, found in posture.items()
+        },
         "checks": _checks(trial, {kind: len(found) for kind, found in posture.items()}),
         "tests": {"passed": trial.passed, "failed": [_plain(failure) for failure in trial.failed]},
         "flows": {

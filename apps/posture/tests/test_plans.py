@@ -59,6 +59,10 @@ def act(cast, action, made, status=200, person=None, **values):
     return policy(person or cast.alice, cast.org_a, action, status, plan_id=plan_id, **values)
 
 
+def machines(made, kind):
+    return [row["name"] for row in made["posture"][kind]["machines"]]
+
+
 def ends(flows):
     return sorted((flow["source"]["name"], flow["destination"]["name"]) for flow in flows)
 
@@ -81,9 +85,10 @@ def test_a_trial_shows_whom_it_would_quarantine_and_leaves_no_trace(cast, pair):
     before, seq = traces(cast), last_seq(cast.org_a.pk)
     entries = AuditLog.objects.for_org(cast.org_a).count()
     made = plan(cast, posture_policies={"create": [FIREWALL]})
-    assert [row["name"] for row in made["posture"]["quarantined"]] == ["sick"]
-    assert [row["name"] for row in made["posture"]["failing"]] == ["sick"]
-    assert made["posture"]["released"] == made["posture"]["restricted"] == []
+    assert machines(made, "quarantined") == ["sick"]
+    assert machines(made, "failing") == ["sick"]
+    assert machines(made, "released") == machines(made, "restricted") == []
+    assert made["posture"]["quarantined"]["count"] == 1
     assert ends(made["flows"]["lost"]) == [("sick", "sound"), ("sound", "sick")]
     assert ends(made["live_connections_cut"]) == [("sick", "sound"), ("sound", "sick")]
     told = {check["name"]: check["message"] for check in made["checks"]}
@@ -115,8 +120,8 @@ def test_an_applied_plan_quarantines_and_its_rollback_releases(cast, pair):
 def test_a_restriction_is_shown_as_one(cast, pair):
     admin(cast.alice, "update_tags", pair[0], tags=["prod"])
     made = plan(cast, posture_policies={"create": [{**FIREWALL, "on_fail": "restrict"}]})
-    assert [row["name"] for row in made["posture"]["restricted"]] == ["sick"]
-    assert made["posture"]["quarantined"] == []
+    assert machines(made, "restricted") == ["sick"]
+    assert machines(made, "quarantined") == []
     assert ("sick", "sound") in ends(made["flows"]["lost"])
 
 
@@ -127,13 +132,13 @@ def test_the_mode_is_planned_with_the_policies_and_judged_once(cast, pair):
         posture_policies={"create": [FIREWALL]},
         settings={"posture_enforcement": "monitor"},
     )
-    assert made["posture"]["quarantined"] == []
-    assert [row["name"] for row in made["posture"]["failing"]] == ["sick"]
+    assert machines(made, "quarantined") == []
+    assert machines(made, "failing") == ["sick"]
     act(cast, "apply", made)
     assert status(cast, pair[1]) == ("online", None)
     assert not AuditLog.objects.for_org(cast.org_a).filter(action="machine.auto_quarantine").exists()
     made = plan(cast, settings={"posture_enforcement": "enforce"})
-    assert [row["name"] for row in made["posture"]["quarantined"]] == ["sick"]
+    assert machines(made, "quarantined") == ["sick"]
     act(cast, "apply", made, confirm_within_seconds=60)
     assert status(cast, pair[1]) == ("quarantined", "posture")
     act(cast, "rollback", made)

@@ -6,6 +6,7 @@ import { orgKey } from "@/api/keys";
 import { removeRow } from "@/api/rows";
 import type { TagOwner } from "@/api/tables";
 import { Confirm } from "@/components/confirm";
+import { SmallTable } from "@/components/small-table";
 import { QueryView } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
@@ -46,44 +47,27 @@ function Owners({ owners }: { owners: TagOwner[] }) {
   const [leaving, setLeaving] = useState<TagOwner | null>(null);
   return (
     <>
-      <table aria-label="Tag owners" className="w-full text-left text-[0.87rem]">
-        <thead className="text-[0.78rem] text-muted">
-          <tr>
-            <th scope="col" className="py-1 font-medium">
-              Tag
-            </th>
-            <th scope="col" className="py-1 pl-3 font-medium">
-              Owner
-            </th>
+      <SmallTable label="Tag owners" columns={["Tag", "Owner"]} removable={isAdmin}>
+        {owners.map((owner) => (
+          <tr key={owner.id} className="border-t border-line">
+            <td className="max-w-40 py-1.5 break-words">
+              <Badge mono colour="blue">
+                {owner.tag}
+              </Badge>
+            </td>
+            <td className="w-full max-w-0 truncate py-1.5 pl-3" title={owner.principal_email}>
+              {owner.principal_email}
+            </td>
             {isAdmin && (
-              <th scope="col">
-                <span className="sr-only">Remove</span>
-              </th>
+              <td className="pl-2 text-right">
+                <Button tone="ghost" size="icon" aria-label={`Take ${owner.tag} from ${owner.principal_email}`} onClick={() => setLeaving(owner)}>
+                  <Trash2 />
+                </Button>
+              </td>
             )}
           </tr>
-        </thead>
-        <tbody>
-          {owners.map((owner) => (
-            <tr key={owner.id} className="border-t border-line">
-              <td className="max-w-40 py-1.5 break-words">
-                <Badge mono colour="blue">
-                  {owner.tag}
-                </Badge>
-              </td>
-              <td className="w-full max-w-0 truncate py-1.5 pl-3" title={owner.principal_email}>
-                {owner.principal_email}
-              </td>
-              {isAdmin && (
-                <td className="pl-2 text-right">
-                  <Button tone="ghost" size="icon" aria-label={`Take ${owner.tag} from ${owner.principal_email}`} onClick={() => setLeaving(owner)}>
-                    <Trash2 />
-                  </Button>
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </SmallTable>
       {leaving && <RemoveOwner owner={leaving} onClose={() => setLeaving(null)} />}
     </>
   );

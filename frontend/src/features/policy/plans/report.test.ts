@@ -33,8 +33,9 @@ describe("what a plan changes, line by line", () => {
 
 it("names the first machines of each fate and counts the rest", () => {
   const machines = ["a", "b", "c", "d", "e", "f", "g"].map((name) => ({ id: name, name }));
-  expect(postureLines(plan({ posture: { quarantined: machines, released: [], failing: machines.slice(0, 1) } }))).toEqual([
-    { kind: "quarantined", text: "7 machines quarantined: a, b, c, d, e and 2 more" },
+  const posture = { quarantined: { count: 800, machines }, released: { count: 0, machines: [] }, failing: { count: 1, machines: machines.slice(0, 1) } };
+  expect(postureLines(plan({ posture }))).toEqual([
+    { kind: "quarantined", text: "800 machines quarantined: a, b, c, d, e and 795 more" },
     { kind: "failing", text: "1 machine found unhealthy: a" },
   ]);
 });

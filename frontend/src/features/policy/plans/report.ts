@@ -67,7 +67,7 @@ export interface PlanAnswer {
   changes?: { settings?: Record<string, unknown> };
   /** Absent in plans that were made before a control plane told it. */
   changed?: ChangedRow[];
-  posture?: Partial<Record<PostureKind, End[]>>;
+  posture?: Partial<Record<PostureKind, { count: number; machines: End[] }>>;
 }
 
 /** The rows and settings that a plan changes, each on one line: "Group eng: name; 2 machines join, 1 leaves". */
@@ -94,11 +94,11 @@ const NAMED = 5;
 /** What becomes of machines by their health: "2 machines quarantined: db, web". */
 export function postureLines({ posture = {} }: PlanAnswer): { kind: PostureKind; text: string }[] {
   return (Object.keys(postureTexts) as PostureKind[]).flatMap((kind) => {
-    const machines = posture[kind] ?? [];
-    if (machines.length === 0) return [];
-    const more = machines.length > NAMED ? ` and ${machines.length - NAMED} more` : "";
+    const { count, machines } = posture[kind] ?? { count: 0, machines: [] };
+    if (count === 0) return [];
     const names = machines.slice(0, NAMED).map(({ name }) => name);
-    return [{ kind, text: `${plural(machines.length, "machine")} ${postureTexts[kind]}: ${names.join(", ")}${more}` }];
+    const more = count > names.length ? ` and ${count - names.length} more` : "";
+    return [{ kind, text: `${plural(count, "machine")} ${postureTexts[kind]}: ${names.join(", ")}${more}` }];
   });
 }
 
