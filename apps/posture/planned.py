@@ -35,7 +35,9 @@ def _restore(*, org: Organization, actor: Actor, row_id: uuid.UUID, before: Any,
     if before is None:
         return [stage_removal(row)] if row else []
     row = row or PosturePolicy(pk=row_id, org_id=org.pk, created_by_id=actor.user_id)
-    return [stage(row, {**before, "name": free_name(policies, row_id, before["name"], LONGEST_NAME)})]
+    return [
+        stage(row, {**before, "name": free_name(policies, row_id, before["name"], LONGEST_NAME)}, back=True)
+    ]
 
 
 def _judged(org: Organization, ids: Collection[str]) -> Q:

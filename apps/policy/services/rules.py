@@ -105,14 +105,17 @@ def rule_in(org: Any, rule_id: Any) -> AclRule:
 def stage_rule(
     org: Organization, row: AclRule, values: Mapping[str, Any], *, row_id: Any = None, past: bool = False
 ) -> Change:
-    """Check and save a row without putting it on record; past: an end in the past is fine."""
+    """Check and save a row without putting it on record.
+
+    past: it was there before; an end in the past is fine, and so is one rule too many.
+    """
     new = row._state.adding
     before = None if new else snapshot_of(row)
     if new and row_id:
         row.pk = row_id
     for name, value in values.items():
         setattr(row, name, value)
-    if new and AclRule.objects.for_org(org).count() >= MAX_RULES:
+    if new and not past and AclRule.objects.for_org(org).count() >= MAX_RULES:
         raise InvalidInput(f"At most {MAX_RULES} rules")
     if "expires_at" in values and row.expires_at and row.expires_at <= timezone.now() and not past:
         raise InvalidInput("expires_at: must be in the future", field="expires_at")

@@ -122,11 +122,14 @@ def snapshot_of(row: PosturePolicy) -> dict[str, Any]:
     return {name: getattr(row, name) for name in COLUMNS}
 
 
-def stage(row: PosturePolicy, values: Mapping[str, Any]) -> Change:
-    """Check and save a row; nobody is judged by it yet. Raises InvalidInput, Conflict."""
+def stage(row: PosturePolicy, values: Mapping[str, Any], *, back: bool = False) -> Change:
+    """Check and save a row; nobody is judged by it yet. Raises InvalidInput, Conflict.
+
+    back: it was there before, and comes back however many there are.
+    """
     new = row._state.adding
     policies = PosturePolicy.objects.for_org(row.org_id)
-    if new and policies.count() >= MAX_POLICIES:
+    if new and not back and policies.count() >= MAX_POLICIES:
         raise InvalidInput(f"At most {MAX_POLICIES} policies", field="name")
     before = None if new else snapshot_of(row)
     _fill(row, values)

@@ -166,6 +166,18 @@ def test_what_is_rolled_back_comes_back_under_its_id_after_two_other_edits(cast,
     assert (back["require_antivirus"], back["grace_period_min"]) == (False, 0)
 
 
+def test_a_full_list_keeps_no_policy_from_coming_back(cast, pair, monkeypatch):
+    row = add_policy(cast.alice, cast.org_a)
+    made = plan(cast, posture_policies={"delete": [row["id"]]})
+    act(cast, "apply", made)
+    add_policy(cast.alice, cast.org_a, "Other", enabled=False)
+    monkeypatch.setattr("apps.posture.services.policies.MAX_POLICIES", 1)
+    error = plan(cast, 400, posture_policies={"create": [{**FIREWALL, "name": "More"}]})
+    assert error["code"] == "INVALID_INPUT"
+    act(cast, "rollback", made)
+    assert PosturePolicy.objects.for_org(cast.org_a).count() == 2
+
+
 def test_the_whole_set_goes_back_with_its_posture(cast, pair):
     then = policy(cast.alice, cast.org_a, "enforcement")["policy_version"]
     row = add_policy(cast.alice, cast.org_a)
