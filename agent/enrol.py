@@ -31,15 +31,20 @@ async def by_key(
     return _save(store, client, config, keys, answer)
 
 
-async def by_person(store: Store, client: ControlClient, config: Config, *, org: str | None) -> MachineState:
-    """Enrol as the signed-in person, who will own the machine; org is a slug."""
+async def by_person(
+    store: Store, client: ControlClient, config: Config, *, org: str | None, tags: list[str]
+) -> MachineState:
+    """Enrol as the signed-in person, who will own the machine; org is a slug.
+
+    Of the tags it gets those that he may give: the machine that is answered says which.
+    """
     tokens = store.tokens()
     if tokens is None:
         raise not_authenticated()
     session = Session(store, client)
     config = await choose_org(session, config, org)
     keys = MachineKeys.generate()
-    body = {**_candidate(config, keys, store.machine()), "org_id": config.org_id}
+    body = {**_candidate(config, keys, store.machine()), "org_id": config.org_id, "tags": tags}
     answer = await session.call("POST", "/api/client-setup", body)
     return _save(store, client, config, keys, answer)
 

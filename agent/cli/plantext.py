@@ -1,20 +1,27 @@
 """A planned change of policy as people read it on a terminal."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from agent.cli.output import plain, print_table, style
 
 _GOOD, _BAD = "✓", "✗"
+_SIGNS: Final = {"created": ("+", "green"), "updated": ("~", "yellow"), "deleted": ("-", "red")}
+_NOUNS: Final = {
+    "acl_rules": "rule",
+    "abac_policies": "attribute policy",
+    "segmentation_groups": "group",
+    "posture_policies": "posture policy",
+}
 MAX_LINES = 40
 
 
 def print_plan(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> None:
     """The plan; rows are the present rules by id."""
     click.echo(f"Plan {plan['plan_id']} for policy version {plan['base_version']}\n")
-    _print_changes(plan["changes"], rows)
+    _print_changes(plan, rows)
     for check in plan["checks"]:
         mark = style(_GOOD, fg="green") if check["ok"] else style(_BAD, fg="red")
         click.echo(f"{mark} {plain(check['name']):<10}{plain(check['message'])}")
@@ -23,6 +30,9 @@ def print_plan(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -
         click.echo(
             f"    {plain(failure['name'])}: expected {failure['expected']}, is {failure['actual']}{by}"
         )
+    for kind, found in (plan.get("posture") or {}).items():
+        if found["count"]:
+            click.echo(f"{style('!', fg='yellow')} {kind}: {_names(found)}")
     for name in plan["unresolved"]:
         click.echo(f"{style('!', fg='yellow')} {plain(name)} names nothing that exists")
     for kind in ("shadowed", "duplicates"):
@@ -42,7 +52,8 @@ def print_plan(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -
 def has_changes(plan: Mapping[str, Any]) -> bool:
     """Whether anything was asked for."""
     wanted = plan["changes"]
-    return bool(wanted.get("settings") or any(wanted["acl_rules"].values()))
+    tables = [rows for name, rows in wanted.items() if name != "settings"]
+    return bool(wanted.get("settings") or any(any(rows.values()) for rows in tables))
 
 
 def holds(plan: Mapping[str, Any]) -> bool:
@@ -51,29 +62,58 @@ def holds(plan: Mapping[str, Any]) -> bool:
 
 
 def rule_line(rule: Mapping[str, Any]) -> str:
-    """`allow tag:web -> tag:db tcp/5432`."""
+    """`allow tag:web -> tag:db tcp/5432`; what a new rule leaves out has its default."""
+    rule = {"action": "allow", "protocol": "*", "ports": "*", **rule}
     ports = f"/{rule['ports']}" if rule["ports"] != "*" else ""
     ends = f"{rule['source']} -> {rule['destination']}"
     return plain(f"{rule['action']} {ends} {rule['protocol']}{ports}")
 
 
-def _print_changes(wanted: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> None:
-    rules = wanted["acl_rules"]
-    for rule in rules["create"]:
+def _print_changes(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> None:
+    wanted = plan["changes"]
+    rules = wanted.get("acl_rules") or {}
+    for rule in rules.get("create") or ():
         click.echo(f"{style('+', fg='green')} {plain(rule['name'])}: {rule_line(rule)}")
-    for change in rules["update"]:
+    for change in rules.get("update") or ():
         row = rows.get(change["id"], {})
         click.echo(f"{style('~', fg='yellow')} {plain(row.get('name', change['id']))}")
         for name, value in change.items():
             if name not in ("id", "revision"):
                 click.echo(f"    {name}: {_value(row.get(name))} -> {_value(value)}")
-    for row_id in rules["delete"]:
+    left = [entry["id"] if isinstance(entry, Mapping) else entry for entry in rules.get("delete") or ()]
+    for row_id in left:
         gone = rows.get(row_id)
         text = f"{plain(gone['name'])}: {rule_line(gone)}" if gone else row_id
         click.echo(f"{style('-', fg='red')} {text}")
+    told = {*left, *(change["id"] for change in rules.get("update") or ())}
+    for row in plan.get("changed") or ():
+        # A new rule has been told above; one that only follows a group has not.
+        if row["table"] != "acl_rules" or (row["change"] == "updated" and row["id"] not in told):
+            _print_row(row)
     for name, value in (wanted.get("settings") or {}).items():
         click.echo(f"{style('~', fg='yellow')} setting {plain(name)}: {_value(value)}")
-    click.echo("" if has_changes({"changes": wanted}) else "No rule changes.\n")
+    click.echo("" if has_changes(plan) else "No rule changes.\n")
+
+
+def _print_row(row: Mapping[str, Any]) -> None:
+    """`~ group builders: name; 2 machines join, 1 leaves`."""
+    sign, colour = _SIGNS[row["change"]]
+    moves = [
+        f"{_count(row[kind], 'machine')} {verb if row[kind] > 1 else verb + 's'}"
+        for kind, verb in (("machines_added", "join"), ("machines_removed", "leave"))
+        if row.get(kind)
+    ]
+    what = "; ".join(filter(None, (", ".join(row["columns"]), ", ".join(moves))))
+    noun = _NOUNS.get(row["table"], row["table"])
+    name = f"{noun} {plain(row['name'] or row['id'])}"
+    click.echo(f"{style(sign, fg=colour)} {name}{': ' + plain(what) if what else ''}")
+
+
+def _names(found: Mapping[str, Any]) -> str:
+    """The first machines, and how many more."""
+    shown = [plain(machine["name"]) for machine in found["machines"][:MAX_LINES]]
+    more = found["count"] - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _print_flows(title: str, sign: str, flows: Sequence[Mapping[str, Any]]) -> None:

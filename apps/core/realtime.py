@@ -33,6 +33,7 @@ TABLE_CHANNELS = {
     "auth_keys": "keys",
     "dns_configs": "dns",
     "dns_records": "dns",
+    "tag_owners": "machines",
     "acl_rules": "acl",
     "abac_policies": "acl",
     "segmentation_groups": "acl",

@@ -16,8 +16,9 @@ from apps.machines.models import (
     Machine,
     NetmapAck,
     NetmapChange,
+    TagOwner,
 )
-from apps.machines.services import authkeys, moves
+from apps.machines.services import authkeys, moves, tagowners
 from apps.machines.services.removal import delete_machine
 
 
@@ -69,6 +70,19 @@ class AuthKeyAdmin(OrgModelAdmin):
             "Revoke these keys and quarantine their machines?",
             authkeys.revoke_auth_key,
             "key_id",
+        ),
+    )
+
+
+@admin.register(TagOwner)
+class TagOwnerAdmin(OrgModelAdmin):
+    list_display = ("tag", "org", "principal", "user", "created_by", "created_at")
+    list_filter = ("org", "principal")
+    list_select_related = ("org", "user", "created_by")
+    search_fields = ("tag", "user__email")
+    actions = (
+        _action(
+            "remove_tag_owners", "Take these tags from their owners?", tagowners.remove_tag_owner, "owner_id"
         ),
     )
 

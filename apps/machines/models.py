@@ -12,6 +12,8 @@ OSES = ("linux", "macos", "windows", "ios", "android", "unknown")
 STATUSES = ("online", "offline", "pending", "quarantined")
 # Strongest first: a weaker reason never replaces a stronger one.
 QUARANTINE_REASONS = ("admin", "member_removed", "key_revoked", "review", "risk", "posture")
+# Whom a tag may belong to.
+PRINCIPALS = ("user", "group")
 FLAGS = ("shields_up", "ssh_enabled", "accept_routes", "advertise_exit_node", "auto_update")
 
 
@@ -151,6 +153,23 @@ class Machine(OrgOwned):
 
     def __str__(self) -> str:
         return self.name
+
+
+class TagOwner(OrgOwned):
+    """Who may put a tag on his machines. principal: always user, until there are groups of people."""
+
+    tag = models.CharField(max_length=50)
+    principal = models.CharField(max_length=5, choices=_choices(*PRINCIPALS), default="user")
+    user = models.ForeignKey("ztna_auth.User", on_delete=models.CASCADE, related_name="+")
+    created_by = models.ForeignKey("ztna_auth.User", on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta(OrgOwned.Meta):
+        db_table = "tag_owners"
+        constraints = [models.UniqueConstraint(fields=["org", "tag", "user"], name="tag_owner_once")]
+        indexes = [models.Index(fields=["org", "user"], name="tag_owner_by_user")]
+
+    def __str__(self) -> str:
+        return f"tag:{self.tag} of {self.user_id}"
 
 
 class AddressCursor(OrgOwned):

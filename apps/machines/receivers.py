@@ -7,6 +7,7 @@ from django.dispatch import receiver
 from apps.machines.changes import touch_everything
 from apps.machines.models import Machine
 from apps.machines.services.authkeys import quarantine_many
+from apps.machines.services.tagowners import forget_owner
 from apps.orgs import signals
 
 ON_THE_MAP = frozenset(
@@ -19,10 +20,11 @@ ON_THE_MAP = frozenset(
 
 @receiver(signals.member_removed)
 def stop_machines(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: Any) -> int:
-    """A member's machines stay cut off until an administrator gives them to somebody."""
+    """A member's machines stay cut off until an administrator gives them to somebody; he owns no tag."""
     owned = Machine.objects.for_org(org).filter(owner_id=user_id)
     stopped = quarantine_many(owned, org=org, actor=actor, reason="member_removed")
     owned.update(owner=None)
+    forget_owner(org=org, actor=actor, user_id=user_id)
     return stopped
 
 

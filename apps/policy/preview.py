@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from apps.policy.engine import Policy, PortVerdict
-from apps.policy.facts import MachineFacts
 from apps.policy.filters import Filters
 from apps.policy.ports import LAST_PORT, Interval, format_ports, merge, segments
 from apps.policy.rules import Rule
@@ -49,8 +48,7 @@ def difference(before: Policy, after: Policy, now: float) -> Difference:
         if _lines(old, source, destination) == _lines(new, source, destination):
             continue
         affected.add(destination)
-        ends = before.world.machines[source], before.world.machines[destination]
-        more, less = _flows(before, after, *ends, now)
+        more, less = _flows(before, after, source, destination, now)
         gained += more
         lost += less
     return Difference(tuple(gained[:MAX_FLOWS]), tuple(lost[:MAX_FLOWS]), frozenset(affected), sampled)
@@ -81,15 +79,23 @@ def _admins_reach(policy: Policy) -> bool:
 
 
 def _concerned(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
-    """Pairs between which some rule that differs decides, each once; all pairs where more differs."""
+    """Pairs of which a machine differs or between which a rule that differs decides, each once.
+
+    All pairs where the default or an attribute policy differs.
+    """
     machines = sorted(after.world.machines)
-    if before.world != after.world or before.attribute_policies != after.attribute_policies:
+    if _switches(before) != _switches(after) or before.attribute_policies != after.attribute_policies:
         yield from ((source, other) for source in machines for other in machines if source != other)
         return
+    moved = [key for key in machines if before.world.machines.get(key) != after.world.machines[key]]
+    seen: set[tuple[str, str]] = set()
+    for pair in ((a, b) for key in moved for other in machines for a, b in ((key, other), (other, key))):
+        if pair[0] != pair[1] and pair not in seen:
+            seen.add(pair)
+            yield pair
     old, new = {rule.id: rule for rule in before.rules}, {rule.id: rule for rule in after.rules}
     changed = [rule for key, rule in old.items() if new.get(key) != rule]
     changed += [rule for key, rule in new.items() if old.get(key) != rule]
-    seen: set[tuple[str, str]] = set()
     for rule in changed:
         for source in sorted(after.machines.named_by(rule.source)):
             for other in sorted(after.touched_by(rule)):
@@ -98,27 +104,32 @@ def _concerned(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
                     yield source, other
 
 
+def _switches(policy: Policy) -> tuple[bool, bool]:
+    return policy.world.default_deny, policy.world.lockdown
+
+
 def _lines(filters: Filters, source: str, destination: str) -> object:
     found = filters.inbound(source, destination)
     return found[1] if found else None
 
 
 def _flows(
-    before: Policy, after: Policy, source: MachineFacts, destination: MachineFacts, now: float
+    before: Policy, after: Policy, source: str, destination: str, now: float
 ) -> tuple[list[FlowChange], list[FlowChange]]:
-    """(gained, lost)."""
+    """(gained, lost). Each policy judges the machines as it knows them."""
+    known = [(p, p.world.machines[source], p.world.machines[destination]) for p in (before, after)]
     ports: dict[bool, dict[str, tuple[Interval, ...]]] = {True: {}, False: {}}
     for protocol in ("tcp", "udp"):
-        old, new = (policy.decide_ports(source, destination, protocol, now) for policy in (before, after))
+        old, new = (policy.decide_ports(*ends, protocol, now) for policy, *ends in known)
         parts = segments([tuple(part.ports for part in found) for found in (old, new)])
         for gain in (True, False):
             moved = [part for part in parts if (_allowed(old, part), _allowed(new, part)) == (not gain, gain)]
             if moved:
                 ports[gain][protocol] = merge(moved)
-    pings = [policy.decide(source, destination, "icmp", 0, now).allowed for policy in (before, after)]
+    pings = [policy.decide(*ends, "icmp", 0, now).allowed for policy, *ends in known]
     if pings[0] != pings[1]:
         ports[pings[1]]["icmp"] = ALL_PORTS
-    return tuple(_told(source.id, destination.id, ports[gain]) for gain in (True, False))  # type: ignore[return-value]
+    return tuple(_told(source, destination, ports[gain]) for gain in (True, False))  # type: ignore[return-value]
 
 
 def _told(source: str, destination: str, ports: dict[str, tuple[Interval, ...]]) -> list[FlowChange]:

@@ -2,8 +2,10 @@
 
 import json
 
+import httpx
 import pytest
 
+from agent.state import Store
 from tests.agent.shell import Shell
 from tests.e2e.conftest import control_plane  # noqa: F401 the fixture
 
@@ -70,3 +72,27 @@ def test_a_wrong_file_changes_nothing(shell, text):
     assert "error:" in shell.run("plan", shell.file(text), status=1)
     assert "error:" in shell.run("apply", shell.file(text), "--yes", status=1)
     assert shell.run("list", "--json") == before
+
+
+def test_a_plan_of_groups_and_posture_is_told_by_name(control_plane, shell):  # noqa: F811
+    token = Store(shell.directory / "profile").tokens().access_token
+    asked = {"org_id": shell.org, "select": "id,name"}
+    headers = {"Authorization": f"Bearer {token}"}
+    rows = httpx.get(f"{control_plane.url}/api/db/machines", params=asked, headers=headers).json()["data"]
+    alpha = next(row["id"] for row in rows if row["name"] == "alpha")
+    changes = {
+        "acl_rules": {"create": [{"name": "ops", "source": "group:ops", "destination": "*"}]},
+        "segmentation_groups": {"create": [{"name": "ops", "members": [alpha]}]},
+        "posture_policies": {"create": [{"name": "Firewall", "require_firewall": True}]},
+        "settings": {"posture_enforcement": "monitor"},
+    }
+    body = {"action": "plan", "org_id": shell.org, "changes": changes}
+    plan_id = control_plane.post("/api/policy", body, token)["data"]["plan_id"]
+    text = shell.run("apply", "--plan", plan_id, status=1)
+    for line in (
+        "+ ops: allow group:ops -> *",
+        "+ group ops: 1 machine joins",
+        "+ posture policy Firewall",
+        "~ setting posture_enforcement: monitor",
+    ):
+        assert line in text

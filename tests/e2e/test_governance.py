@@ -67,6 +67,31 @@ def test_the_second_one_approves_and_applies(seconds_console, network):
     expect(switch(seconds_console)).not_to_be_checked()
 
 
+def test_a_group_waits_as_well_and_its_plan_names_who_would_join(console, network):
+    console.goto(f"{network.plane.url}/segmentation")
+    console.get_by_role("button", name="Create Group").first.click()
+    dialog = console.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("ops")
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog.get_by_text("Kept as a plan: a second administrator has to approve it.")).to_be_visible()
+    changes = {
+        "segmentation_groups": {"create": [{"name": "crew", "members": [network.id_of("db")]}]},
+        "posture_policies": {"create": [{"name": "Firewall", "require_firewall": True}]},
+        "settings": {"posture_enforcement": "monitor"},
+    }
+    made = network.act("policy", "plan", changes=changes)
+    console.goto(f"{network.plane.url}/acls/plans/{made['plan_id']}")
+    listed = console.get_by_role("list", name="Changes")
+    for line in (
+        "Group crew: 1 machine joins",
+        "Posture policy Firewall",
+        "Setting posture enforcement: monitor",
+    ):
+        expect(listed.get_by_text(line)).to_be_visible()
+    for plan in network.act("policy", "list_plans", status="ready")["plans"]:
+        network.act("policy", "abandon", plan_id=plan["plan_id"])
+
+
 def test_a_change_is_put_off_until_its_time(console, network):
     network.act("org-management", "update_org_settings", four_eyes=False)
     console.goto(f"{network.plane.url}/acls")
@@ -105,6 +130,27 @@ def test_a_review_revokes_and_keeps(console, network):
     expect(console.get_by_text("nobody knows it")).to_be_visible()
     console.goto(f"{network.plane.url}/machines/{network.id_of('db')}")
     expect(console.get_by_text("Quarantined").first).to_be_visible(timeout=LIVE_MS)
+
+
+def test_a_tag_is_given_to_a_member_and_taken_again(console, network):
+    console.goto(f"{network.plane.url}/settings")
+    card = console.get_by_role("region", name="Tag Owners")
+    expect(card.get_by_text("None. Only administrators change tags.")).to_be_visible()
+    card.get_by_role("button", name="Add owner").click()
+    dialog = console.get_by_role("dialog")
+    dialog.get_by_label("Tag").fill("a b")
+    dialog.get_by_label("Owner").select_option(label=SECOND)
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("alert").first).to_be_visible()
+    dialog.get_by_label("Tag").fill("tag:prod")
+    dialog.get_by_role("button", name="Add").click()
+    row = card.get_by_role("row").filter(has_text=SECOND)
+    expect(row.get_by_text("prod", exact=True)).to_be_visible()
+    row.get_by_role("button", name=f"Take prod from {SECOND}").click()
+    question = console.get_by_role("dialog")
+    expect(question.get_by_text("Machines that have the tag keep it.")).to_be_visible()
+    question.get_by_role("button", name="Remove").click()
+    expect(card.get_by_text("None. Only administrators change tags.")).to_be_visible()
 
 
 def test_a_lockdown_takes_the_typed_name_and_is_said_on_every_page(console, network):

@@ -152,9 +152,12 @@ def enrol(
     async def run(client: "ControlClient") -> MachineState:
         if key is not None:
             return await enrolment.by_key(context.store, client, config, auth_key=key, tags=tags)
-        return await enrolment.by_person(context.store, client, config, org=org)
+        return await enrolment.by_person(context.store, client, config, org=org, tags=tags)
 
-    return context.online(run, api_url=api_url)
+    machine = context.online(run, api_url=api_url)
+    if refused := [f"tag:{tag}" for tag in tags if tag not in machine.tags]:
+        note(f"Not given: {', '.join(refused)}. Ask an administrator, or who owns the tag.")
+    return machine
 
 
 def approved(context: Context, machine: MachineState, wait: float | None) -> bool:

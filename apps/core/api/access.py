@@ -60,12 +60,16 @@ def check_role(principal: Principal, access: OrgAccess, who: str, scope: str | N
     if principal.kind == "api_key":
         if letters == ["O"]:
             raise Forbidden("Owner required")
-        required = scope or "admin"
-        if not scopes_allow(principal.scopes, required):
-            raise InsufficientScope(f"The API key lacks the scope {required}", required_scope=required)
+        check_scope(principal, scope or "admin")
         return
     if not any(access.role in ROLES[letter] for letter in letters):
         raise Forbidden(ROLE_REQUIRED.get(letters[-1], "Not a member"))
+
+
+def check_scope(principal: Principal, required: str) -> None:
+    """Raise InsufficientScope for an API key without this scope; people and machines have none."""
+    if principal.kind == "api_key" and not scopes_allow(principal.scopes, required):
+        raise InsufficientScope(f"The API key lacks the scope {required}", required_scope=required)
 
 
 def check_step_up(principal: Principal) -> None:

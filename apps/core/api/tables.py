@@ -248,16 +248,24 @@ class TableView(ApiView):
         return {"changes": len(rows)}
 
     def _delete(self, call: Call) -> dict[str, int]:
-        body, filters = call.data, call.data.get("_filters")
-        if filters is None and "id" in body:
-            filters = {"id": body["id"]}
-        force = body.get("force") is True or call.request.query_params.get("force") == "true"
+        force = self.is_forced(call)
         with transaction.atomic():
-            rows = self._rows_to_write(call, filters, errors.UnsafeDelete)
+            rows = self.rows_to_delete(call)
             with _events_of(rows):
                 for row in rows:
                     self.delete_row(call, row, force=force)
         return {"changes": len(rows)}
+
+    def is_forced(self, call: Call) -> bool:
+        """Whether the caller asked for it in spite of what still depends on the row."""
+        return call.data.get("force") is True or call.request.query_params.get("force") == "true"
+
+    def rows_to_delete(self, call: Call) -> list[Model]:
+        """The rows that a DELETE names; raises UnsafeDelete, NotFound, TooManyRows."""
+        filters = call.data.get("_filters")
+        if filters is None and "id" in call.data:
+            filters = {"id": call.data["id"]}
+        return self._rows_to_write(call, filters, errors.UnsafeDelete)
 
     def _rows_to_write(self, call: Call, filters: Any, unsafe: type[errors.ApiError]) -> list[Model]:
         columns = {name: column for name, column in self.resolved_columns().items() if column.filterable}

@@ -10,6 +10,7 @@ from apps.core.errors import Conflict, Forbidden, InvalidInput
 from apps.machines.models import FLAGS, Machine
 from apps.machines.names import parse_name, parse_tags, reserved_labels
 from apps.machines.services.routing import advertise_routes
+from apps.machines.services.tagowners import refuse_tags, require_tags
 from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
 from apps.orgs.models import OrgSettings
 
@@ -33,12 +34,15 @@ def rename_machine(*, org: Any, actor: Actor, machine_id: Any, name: str) -> Mac
 
 
 def update_tags(*, org: Any, actor: Actor, machine_id: Any, tags: Any) -> Machine:
-    """Replace the tags; administrators only, since rules hang on them. Raises InvalidInput, Forbidden."""
+    """Replace the tags; who is no administrator changes only those that the machine's owner owns.
+
+    Raises InvalidInput, NotFound, and Forbidden, which is put on record where no transaction is open.
+    """
     parsed = parse_tags(tags)
-    if not actor.is_admin:
-        raise Forbidden("Only an administrator may change tags")
+    refuse_tags(org=org, actor=actor, machine_id=machine_id, tags=parsed)
     with transaction.atomic():
         machine = machine_in(org, machine_id)
+        require_tags(actor, machine, parsed)
         if parsed == machine.tags:
             return machine
         details = {"before": machine.tags, "after": parsed}
@@ -82,6 +86,8 @@ def update_machine(
     if name is None and tags is None and flags is None and advertised_routes is None:
         raise InvalidInput("At least one of name, tags, flags and advertised_routes must be provided")
     same = {"org": org, "actor": actor, "machine_id": machine_id}
+    if tags is not None:
+        refuse_tags(**same, tags=parse_tags(tags))
     with transaction.atomic():
         if name is not None:
             rename_machine(**same, name=name)

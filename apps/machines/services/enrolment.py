@@ -5,7 +5,7 @@ database refuses. Counting the key's use, the address and the row are one transa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,7 @@ from apps.machines.keys import KeyBundle, verify
 from apps.machines.models import AuthKey, Machine
 from apps.machines.names import numbered, reserved_labels
 from apps.machines.nodes import NODE_KEY_PREFIX
+from apps.machines.services.tagowners import given_tags
 from apps.machines.services.writing import settle, tell
 from apps.orgs.models import Organization, OrgSettings
 from wire.identity import reenrolment
@@ -100,17 +101,25 @@ def register_machine(*, auth_key: AuthKey, credential: str, candidate: Candidate
             key.save(update_fields=["used_count"])
             payload = {"id": key.pk, "used_count": key.used_count}
             publish(org=org, channel="keys", event="UPDATE", table="auth_keys", payload=payload)
-    refused = [tag for tag in candidate.tags if tag not in enrolled.machine.tags]
-    return Enrolled(enrolled.machine, enrolled.node_key, refused, enrolled.renamed_from)
+    return _with_refusals(enrolled, candidate)
 
 
 def set_up_machine(*, org: Organization, candidate: Candidate, actor: Actor) -> Enrolled:
-    """Enrol as the caller's own; his machine of that name is taken over."""
+    """Enrol as the caller's own, with the tags that he may give; his machine of that name is taken over."""
     with _conflicts(), transaction.atomic():
         known = Machine.objects.for_org(org).select_for_update().filter(name__iexact=candidate.name).first()
         if known is not None and known.owner_id is not None and known.owner_id == actor.user_id:
-            return _return(known, candidate, actor, auth_key_id=known.auth_key_id)
-        return _admit(org, candidate, actor, tags=[], owner_id=actor.user_id)
+            enrolled = _return(known, candidate, actor, auth_key_id=known.auth_key_id)
+        else:
+            tags = given_tags(org, actor, list(candidate.tags))
+            enrolled = _admit(org, candidate, actor, tags=tags, owner_id=actor.user_id)
+    return _with_refusals(enrolled, candidate)
+
+
+def _with_refusals(enrolled: Enrolled, candidate: Candidate) -> Enrolled:
+    """With the tags that were asked for and not given."""
+    refused = [tag for tag in candidate.tags if tag not in enrolled.machine.tags]
+    return replace(enrolled, tags_refused=refused)
 
 
 def _judge(key: AuthKey, address: str | None, previous: Previous | None) -> None:

@@ -14,7 +14,9 @@ from apps.machines.models import (
     Machine,
     NetmapAck,
     NetmapChange,
+    TagOwner,
 )
+from apps.orgs.models import OrgMember
 
 
 def plant(org: Any, canary: str) -> None:
@@ -51,6 +53,8 @@ def plant(org: Any, canary: str) -> None:
         expires_at=later,
     )
     AddressCursor.objects.create_in(org, given=2)
+    if member := OrgMember.objects.for_org(org).first():
+        TagOwner.objects.create_in(org, tag=canary[:50], user_id=member.user_id)
     NetmapChange.objects.create_in(org, version=1, machine_id=first.pk)
     NetmapAck.objects.create_in(org, version=1, machine_id=first.pk, took_ms=40)
 

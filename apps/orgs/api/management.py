@@ -9,9 +9,10 @@ from apps.core import ratelimit
 from apps.core.api.access import ROLES
 from apps.core.api.views import ActionView, Answer, Call, CallView, Operation
 from apps.core.domains import DomainField
-from apps.core.errors import ConfirmationRequired, FieldNotWritable, FourEyesRequired, InvalidValue
+from apps.core.errors import ConfirmationRequired, FieldNotWritable, InvalidValue
 from apps.orgs import services
 from apps.orgs.models import Organization, OrgMember, OrgSettings
+from apps.orgs.planning import PLANNED_SETTINGS, refuse_and_plan
 
 OWNER_ONLY = frozenset(
     {"default_deny", "api_key_max_days", "audit_retention_days", "four_eyes", "four_eyes_jit"}
@@ -71,7 +72,8 @@ def _get_settings(call: Call) -> dict[str, Any]:
 def checked_settings(call: Call, values: dict[str, Any], confirm: Any = None) -> dict[str, Any]:
     """Valid settings that this caller may change.
 
-    Raises InvalidInput, InvalidValue, FieldNotWritable, ConfirmationRequired, FourEyesRequired.
+    Raises InvalidInput, InvalidValue, FieldNotWritable, ConfirmationRequired. FourEyesRequired for what
+    decides access, which is kept as a plan: call it outside of a transaction.
     """
     serializer = SettingsInput(data=values, partial=True)
     if not serializer.is_valid():
@@ -86,8 +88,10 @@ def checked_settings(call: Call, values: dict[str, Any], confirm: Any = None) ->
     if wanted.get("default_deny") is False:
         _require_slug(call.org, confirm)
     stored = OrgSettings.objects.for_org(call.org).get()
-    if stored.four_eyes and wanted.get("default_deny", stored.default_deny) != stored.default_deny:
-        raise FourEyesRequired("A second administrator has to agree: make a plan of it")
+    planned = {name: wanted[name] for name in PLANNED_SETTINGS if name in wanted}
+    moved = {name: value for name, value in planned.items() if value != getattr(stored, name)}
+    if stored.four_eyes and moved:
+        refuse_and_plan(call, {"settings": moved})
     return wanted
 
 

@@ -12,6 +12,7 @@ from apps.core.api.views import Call
 from apps.orgs import invitations, members, services
 from apps.orgs.api.management import OWNER_ONLY, SETTINGS, SettingsInput, checked_settings
 from apps.orgs.models import Organization, OrgInvitation, OrgMember, OrgSettings
+from apps.orgs.planning import asked_for
 
 
 class OrganizationWrite(serializers.ModelSerializer):
@@ -54,6 +55,13 @@ class OrgSettingsTable(TableView):
     update = "A"
     serializer = SettingsInput
     instead = {"insert": "Settings are made with the organisation"}
+
+    def _update(self, call: Call) -> dict[str, int]:
+        if asked_for(call.org):
+            # Before the transaction of the write: the plan that becomes of it has to stay.
+            columns = {name: value for name, value in call.data.items() if name in SETTINGS}
+            checked_settings(call, self._values(call, columns, partial=True))
+        return super()._update(call)
 
     def update_row(self, call: Call, row: OrgSettings, values: Mapping[str, Any]) -> None:
         services.update_settings(org=call.org, actor=call.actor, values=checked_settings(call, dict(values)))

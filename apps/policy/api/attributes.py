@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.core.api.columns import Column
 from apps.core.api.views import Call
-from apps.policy.api.planned import PlannedTable
+from apps.orgs.api.planned import PlannedTable
 from apps.policy.api.writes import AbacWrite
 from apps.policy.models import AbacPolicy
 from apps.policy.services import attributes as services

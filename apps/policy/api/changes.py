@@ -1,64 +1,101 @@
-"""A change of policy as it is asked for: documents of rows, checked column by column."""
+"""A change of what decides access as it is asked for: documents of rows, checked column by column."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 
 from rest_framework import serializers
 
-from apps.core.errors import MissingFields, UnknownField, ValidationFailed
-from apps.policy.api.writes import IGNORED, SHORT, AbacWrite, RuleWrite
-from apps.policy.services.plans import TableChanges, Wanted
+from apps.core.api.access import check_scope
+from apps.core.api.views import Call
+from apps.core.errors import FourEyesRequired, MissingFields, UnknownField, ValidationFailed
+from apps.orgs.planning import PLANNED_SETTINGS, SETTINGS_SCOPE, PlanTable, planned_tables
+from apps.policy.services.plans import make_plan
+from apps.policy.services.staging import TableChanges, Wanted
 
 MAX_ROWS = 1000
-TABLES = {"acl_rules": RuleWrite, "abac_policies": AbacWrite}
-SETTINGS = ("default_deny",)
+READ_ONLY = frozenset({"id", "org_id", "created_at", "created_by", "updated_at"})
+# What plans are meant to change one day; until then it is said that they can't.
+TO_COME = ("firewall_rules",)
+
+
+def keep_for_approval(call: Call, document: Mapping[str, Any]) -> NoReturn:
+    """Keep a change as a plan; raises FourEyesRequired with its id, or what is wrong with the change."""
+    plan = make_plan(org=call.org, actor=call.actor, wanted=wanted_of(document), document=document)
+    raise FourEyesRequired("A second administrator has to approve this change", plan_id=plan.pk)
+
+
+def require_scopes(call: Call, names: Iterable[str]) -> None:
+    """A plan is no way around what an API key may write: tables, or `settings`; raises InsufficientScope."""
+    if call.principal.kind != "api_key":
+        return
+    known = planned_tables()
+    for scope in sorted({known[name].scope if name in known else SETTINGS_SCOPE for name in names}):
+        check_scope(call.principal, scope)
 
 
 def wanted_of(document: Mapping[str, Any]) -> Wanted:
     """A change as it was asked for, checked column by column; raises ValidationFailed, UnknownField."""
+    known = planned_tables()
     for name in document:
-        if name not in TABLES and name != "settings":
-            raise ValidationFailed(f"changes: {name} cannot be planned", field=name)
-    settings = document.get("settings") or {}
-    if not isinstance(settings, dict) or not all(isinstance(value, bool) for value in settings.values()):
-        raise ValidationFailed("settings: must hold switches", field="settings")
-    for name in settings:
-        if name not in SETTINGS:
-            raise UnknownField(f"settings: {name} cannot be planned", field=name)
-    rules, attributes = (_table(name, document.get(name) or {}) for name in TABLES)
-    return Wanted(rules, attributes, settings)
+        if name in TO_COME:
+            raise ValidationFailed(f"changes: {name} cannot be planned yet: there are none", field=name)
+        if name not in known and name != "settings":
+            raise ValidationFailed(f"changes: {name[:64]} cannot be planned", field=name[:64])
+    settings = _settings(document.get("settings") or {})
+    return Wanted(
+        {name: _table(known[name], rows or {}) for name, rows in document.items() if name in known}, settings
+    )
 
 
-def _table(table: str, document: Any) -> TableChanges:
+def _settings(document: Any) -> Mapping[str, Any]:
+    if not isinstance(document, dict):
+        raise ValidationFailed("settings: must be an object", field="settings")
+    for name, value in document.items():
+        if name not in PLANNED_SETTINGS:
+            raise UnknownField(f"settings: {name[:64]} cannot be planned", field=name[:64])
+        allowed = PLANNED_SETTINGS[name]
+        if type(value) is not type(allowed[0]) or value not in allowed:
+            told = ", ".join(str(each).lower() for each in allowed)
+            raise ValidationFailed(f"settings: {name} must be one of {told}", field=name)
+    return document
+
+
+def _table(table: PlanTable, document: Any) -> TableChanges:
+    name = table.table
     if not isinstance(document, dict) or set(document) - {"create", "update", "delete"}:
-        raise ValidationFailed(f"{table}: must hold create, update and delete", field=table)
+        raise ValidationFailed(f"{name}: must hold create, update and delete", field=name)
     lists = [document.get(verb) or [] for verb in ("create", "update", "delete")]
     if not all(isinstance(entries, list) for entries in lists) or sum(map(len, lists)) > MAX_ROWS:
-        raise ValidationFailed(f"{table}: lists of at most {MAX_ROWS} rows", field=table)
+        raise ValidationFailed(f"{name}: lists of at most {MAX_ROWS} rows", field=name)
     create, update, delete = lists
     changed = []
     for row in update:
         if not isinstance(row, dict) or "id" not in row:
-            raise MissingFields(f"{table}: update needs an id", field="id")
-        values = {name: value for name, value in row.items() if name != "id"}
+            raise MissingFields(f"{name}: update needs an id", field="id")
+        values = {column: value for column, value in row.items() if column != "id"}
         changed.append((_id(row["id"]), _columns(table, values, partial=True)))
-    made = [{**_columns(table, row, partial=False)} for row in create]
-    for values in made:
-        values.pop("revision", None)
-    return TableChanges(made, changed, [_id(row_id) for row_id in delete])
+    made = [_columns(table, row, partial=False) for row in create]
+    return TableChanges(made, changed, [_leaving(table, entry) for entry in delete])
 
 
-def _columns(table: str, row: Any, *, partial: bool) -> Mapping[str, Any]:
+def _leaving(table: PlanTable, entry: Any) -> tuple[Any, bool]:
+    """(id, whether what names the row is no reason to keep it): an id, or {id, force}."""
+    if not isinstance(entry, dict):
+        return _id(entry), False
+    if set(entry) - {"id", "force"} or "id" not in entry or entry.get("force") not in (True, False, None):
+        raise ValidationFailed(f"{table.table}: delete takes ids, or {{id, force}}", field="delete")
+    return _id(entry["id"]), entry.get("force") is True
+
+
+def _columns(table: PlanTable, row: Any, *, partial: bool) -> Mapping[str, Any]:
     if not isinstance(row, dict):
-        raise ValidationFailed(f"{table}: a row must be an object", field=table)
-    serializer = TABLES[table]
-    known = {*serializer().fields, *(SHORT if table == "acl_rules" else ()), *IGNORED}
-    read_only = {"id", "org_id", "created_at", "created_by", "updated_at"}
+        raise ValidationFailed(f"{table.table}: a row must be an object", field=table.table)
+    known = {*table.serializer().fields, *table.takes, *READ_ONLY}
     for name in row:
-        if name not in known | read_only:
-            raise UnknownField(f"{table}: no column {name}", field=name)
-    values = {name: value for name, value in row.items() if name not in read_only}
-    parsed = serializer(data=values, partial=partial)
+        if name not in known:
+            raise UnknownField(f"{table.table}: no column {name[:64]}", field=name[:64])
+    values = {name: value for name, value in row.items() if name not in READ_ONLY}
+    parsed = table.serializer(data=values, partial=partial)
     parsed.is_valid(raise_exception=True)
     return parsed.validated_data
 

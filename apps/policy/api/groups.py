@@ -1,15 +1,19 @@
 """Tables segmentation_groups and segmentation_group_members."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 
 from rest_framework import serializers
 
 from apps.core.api.columns import Column
 from apps.core.api.tables import TableView
-from apps.core.api.views import Call
+from apps.core.api.views import Answer, Call
+from apps.core.errors import Conflict, NotFound
+from apps.orgs.api.planned import PlannedTable
+from apps.orgs.planning import asked_for, refuse_and_plan
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
 from apps.policy.services import groups as services
+from apps.policy.services.groupstages import members_of
 
 
 class GroupWrite(serializers.Serializer):
@@ -23,7 +27,7 @@ class MemberWrite(serializers.Serializer):
     machine_id = serializers.UUIDField()
 
 
-class SegmentationGroupsTable(TableView):
+class SegmentationGroupsTable(PlannedTable):
     table, model, scope = "segmentation_groups", SegmentationGroup, "acl"
     columns = (
         *(Column(name) for name in ("id", "org_id", "created_by", "created_at", "updated_at")),
@@ -55,6 +59,38 @@ class SegmentationMembersTable(TableView):
     read, insert, delete_by = "M", "A", "A"
     instead = {"update": "Delete the membership and make another"}
     serializer = MemberWrite
+
+    def _insert(self, call: Call) -> Answer:
+        if asked_for(call.org):
+            rows = call.data.get("rows") or [call.data]
+            self._plan(call, [self._values(call, row, partial=False) for row in rows], ())
+        return super()._insert(call)
+
+    def _delete(self, call: Call) -> dict[str, int]:
+        if asked_for(call.org):
+            self._plan(call, (), self.rows_to_delete(call))
+        return super()._delete(call)
+
+    def _plan(self, call: Call, came: Iterable[Mapping[str, Any]], left: Iterable[Any]) -> NoReturn:
+        """Who is in a group is planned with the group; raises FourEyesRequired, NotFound, Conflict."""
+        after: dict[Any, set[Any]] = {}
+
+        def members(group_id: Any) -> set[Any]:
+            if group_id not in after:
+                group = SegmentationGroup.objects.for_org(call.org).filter(pk=group_id).first()
+                if group is None:
+                    raise NotFound("No such group")
+                after[group_id] = members_of(group)
+            return after[group_id]
+
+        for row in came:
+            if row["machine_id"] in members(row["group_id"]):
+                raise Conflict("The machine is in this group", field="machine_id")
+            after[row["group_id"]].add(row["machine_id"])
+        for row in left:
+            members(row.group_id).discard(row.machine_id)
+        update = [{"id": str(pk), "members": sorted(map(str, ids))} for pk, ids in after.items()]
+        refuse_and_plan(call, {SegmentationGroupsTable.table: {"update": update}})
 
     def create_row(self, call: Call, values: Mapping[str, Any]) -> SegmentationGroupMember:
         return services.add_member(org=call.org, actor=call.actor, **values)

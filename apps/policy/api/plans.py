@@ -15,13 +15,12 @@ from apps.core.errors import FieldNotWritable, InvalidInput, MissingFields, NotF
 from apps.machines.models import Machine, NetmapAck
 from apps.orgs.api.management import OWNER_ONLY
 from apps.orgs.models import OrgSettings, seconds_to_confirm
-from apps.policy.api.changes import wanted_of
-from apps.policy.api.planned import refuse_and_plan
+from apps.orgs.planning import asked_for, refuse_and_plan
+from apps.policy.api.changes import require_scopes, wanted_of
 from apps.policy.models import AclRule, ChangePlan, PolicyRevision
 from apps.policy.models.history import PLAN_STATES
 from apps.policy.services import plans as services
 from apps.policy.services.checks import current_policy, run_tests
-from apps.policy.services.foureyes import asked_for
 from apps.policy.services.rules import reorder_rules
 
 SHOWN_PENDING = 100
@@ -64,23 +63,28 @@ class ReorderInput(serializers.Serializer):
     direction = serializers.ChoiceField(("up", "down"), required=False)
 
 
-def _refuse_settings_of_owners(call: Call, document: Mapping[str, Any]) -> None:
-    """A plan is no way around who may change a setting; raises FieldNotWritable."""
+def _refuse_beyond(call: Call, document: Mapping[str, Any]) -> None:
+    """A plan is no way around who may change what; raises FieldNotWritable, InsufficientScope."""
     refused = sorted(OWNER_ONLY & set(document.get("settings") or {}))
     if refused and call.role not in ROLES["O"]:
         raise FieldNotWritable("Only owners can change this", fields=refused)
+    require_scopes(call, document)
 
 
-def _refuse_plan_of_owners(call: Call) -> None:
+def _refuse_plan_beyond(call: Call) -> None:
+    _refuse_beyond(call, _document(call))
+
+
+def _document(call: Call) -> Mapping[str, Any]:
+    """What the plan that is named asks for; nothing for one that is not there, which the service tells."""
     plan = ChangePlan.objects.for_org(call.org).filter(pk=call.data["plan_id"]).first()
-    if plan is not None:
-        _refuse_settings_of_owners(call, plan.changes)
+    return plan.changes if plan is not None else {}
 
 
 def _plan(call: Call) -> Answer:
     document = call.data["changes"]
     wanted = wanted_of(document)
-    _refuse_settings_of_owners(call, document)
+    _refuse_beyond(call, document)
     plan = services.make_plan(
         org=call.org,
         actor=call.actor,
@@ -121,11 +125,13 @@ def _shown(plan: ChangePlan) -> dict[str, Any]:
 
 
 def _approve(call: Call) -> dict[str, Any]:
+    # An administrator may agree to what an owner puts in force; a key, only within its scopes.
+    require_scopes(call, _document(call))
     return _status(services.approve_plan(org=call.org, actor=call.actor, plan_id=call.data["plan_id"]))
 
 
 def _apply(call: Call) -> dict[str, Any]:
-    _refuse_plan_of_owners(call)
+    _refuse_plan_beyond(call)
     seconds = call.data.get("confirm_within_seconds")
     if seconds is None:
         seconds = OrgSettings.objects.for_org(call.org).get().plan_confirm_seconds
@@ -149,7 +155,7 @@ def _confirm(call: Call) -> dict[str, Any]:
 
 
 def _roll_back(call: Call) -> dict[str, Any]:
-    _refuse_plan_of_owners(call)
+    _refuse_plan_beyond(call)
     return _status(services.roll_back_plan(org=call.org, actor=call.actor, plan_id=call.data["plan_id"]))
 
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from apps.core.api.cursor import newest_first
 from apps.core.api.views import ActionView, Answer, Call, Operation
 from apps.core.errors import FourEyesRequired
-from apps.policy.api.planned import refuse_and_plan
+from apps.orgs.planning import refuse_and_plan
 from apps.policy.models import (
     AccessReviewCampaign,
     AccessReviewDecision,

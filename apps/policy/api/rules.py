@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.core.api.columns import Column
 from apps.core.api.views import Call
-from apps.policy.api.planned import PlannedTable
+from apps.orgs.api.planned import PlannedTable
 from apps.policy.api.writes import RuleWrite
 from apps.policy.models import AclRule
 from apps.policy.services import rules as services

@@ -8,13 +8,13 @@ from django.db import transaction
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, NotFound
 from apps.orgs.models import Organization
+from apps.orgs.planning import Change, refuse_alone
 from apps.policy.documents import as_api_error, attribute_policy_of, snapshot_of
 from apps.policy.faults import RuleFault
 from apps.policy.models import AbacPolicy
 from apps.policy.references import resolve_hosts
 from apps.policy.services.checks import require_tests
-from apps.policy.services.commit import Change, commit, locked
-from apps.policy.services.foureyes import refuse_alone
+from apps.policy.services.commit import commit, locked
 
 TABLE = "abac_policies"
 
@@ -47,9 +47,7 @@ def delete_policy(*, org: Any, actor: Actor, policy_id: Any) -> None:
     with transaction.atomic():
         org = locked(org)
         refuse_alone(org)
-        row = policy_in(org, policy_id)
-        change = Change(TABLE, row.pk, snapshot_of(row), None)
-        row.delete()
+        change = stage_removal(policy_in(org, policy_id))
         require_tests(org)
         commit(org=org, actor=actor, changes=[change])
 
@@ -83,3 +81,10 @@ def stage_policy(
     if before != after:
         row.save(force_insert=new)
     return Change(TABLE, row.pk, before, after)
+
+
+def stage_removal(row: AbacPolicy) -> Change:
+    """Delete a row without putting it on record."""
+    change = Change(TABLE, row.pk, snapshot_of(row), None)
+    row.delete()
+    return change

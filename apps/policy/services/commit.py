@@ -1,7 +1,6 @@
 """The steps that every change of policy ends with: tests, revision, trail, event, new maps."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Max
@@ -11,39 +10,10 @@ from apps.core.actors import Actor
 from apps.core.realtime import publish
 from apps.machines.changes import touch_rights
 from apps.orgs.models import Organization
+from apps.orgs.planning import Change, planned_tables
 from apps.policy.models import PolicyRevision
 
-EVENTS = {"created": "INSERT", "updated": "UPDATE", "deleted": "DELETE", "reordered": "UPDATE"}
-NOUNS = {
-    "acl_rules": "acl_rule",
-    "abac_policies": "abac_policy",
-    "segmentation_groups": "segmentation_group",
-    "policy_tests": "policy_test",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One row before and after, as snapshots; None where it was not or is no more."""
-
-    table: str
-    id: Any
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
-
-    @property
-    def verb(self) -> str:
-        """created, updated or deleted."""
-        return "created" if self.before is None else "deleted" if self.after is None else "updated"
-
-    def told(self) -> dict[str, Any]:
-        """before and after of what differs, and the name."""
-        before, after = dict(self.before or {}), dict(self.after or {})
-        if self.before is not None and self.after is not None:
-            names = [name for name in after if before.get(name) != after[name]]
-            before, after = ({name: side.get(name) for name in names} for side in (before, after))
-        name = (self.after or self.before or {}).get("name")
-        return {"name": name, "before": before or None, "after": after or None}
+EVENTS = {"created": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
 
 def locked(org: object) -> Organization:
@@ -71,6 +41,31 @@ def commit(
     reason: why a job or another action changed it, for the trail.
     """
     changes = list(changes)
+    revision = keep_revision(org=org, actor=actor, changes=changes, summary=summary, plan_id=plan_id)
+    touch_rights(org)
+    for change in changes:
+        table = planned_tables()[change.table]
+        details = change.told() | {"revision": revision} | ({"reason": reason} if reason else {})
+        action = f"{table.noun}.{change.verb}"
+        record(org=org, actor=actor, action=action, resource_id=change.id, details=details)
+        shown = {name: value for name, value in (change.after or {}).items() if name in table.shown}
+        publish(
+            org=org,
+            channel=table.channel,
+            event=EVENTS[change.verb],
+            table=change.table,
+            payload={"id": change.id, **shown},
+        )
+    for table in {change.table: planned_tables()[change.table] for change in changes}.values():
+        for child in table.children:
+            publish(org=org, channel=table.channel, event="REFRESH", table=child, payload={})
+    return revision
+
+
+def keep_revision(
+    *, org: Organization, actor: Actor, changes: list[Change], summary: str | None = None, plan_id: Any = None
+) -> int:
+    """The revision alone, for a change that is told elsewhere; needs `locked`."""
     revision = present_revision(org) + 1
     PolicyRevision.objects.create_in(
         org,
@@ -80,22 +75,10 @@ def commit(
         changes=[{"table": c.table, "id": str(c.id), "before": c.before, "after": c.after} for c in changes],
         plan_id=plan_id,
     )
-    touch_rights(org)
-    for change in changes:
-        details = change.told() | {"revision": revision} | ({"reason": reason} if reason else {})
-        action = f"{NOUNS[change.table]}.{change.verb}"
-        record(org=org, actor=actor, action=action, resource_id=change.id, details=details)
-        publish(
-            org=org,
-            channel="acl",
-            event=EVENTS[change.verb],
-            table=change.table,
-            payload={"id": change.id, **(change.after or {})},
-        )
     return revision
 
 
 def _summary(changes: list[Change]) -> str:
-    first = changes[0].told()["name"] or changes[0].id
+    first = changes[0].name or changes[0].id
     more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
     return f"{changes[0].verb.capitalize()} {first}{more}"

@@ -5,19 +5,8 @@ from typing import Any
 from apps.auth.models import ApiKey
 from apps.core.actors import Actor
 from apps.core.errors import FourEyesRequired
-from apps.orgs.models import OrgSettings
+from apps.orgs.planning import asked_for
 from apps.policy.models import ChangePlan
-
-
-def asked_for(org: Any) -> bool:
-    """Whether a second administrator has to agree to a change of policy."""
-    return OrgSettings.objects.for_org(org).filter(four_eyes=True).exists()
-
-
-def refuse_alone(org: Any) -> None:
-    """Before a change that is made without a plan; raises FourEyesRequired."""
-    if asked_for(org):
-        raise FourEyesRequired("A second administrator has to agree: make a plan of it")
 
 
 def refuse_unapproved(org: Any, plan: ChangePlan) -> None:

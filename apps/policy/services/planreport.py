@@ -1,12 +1,19 @@
 """What a plan says of the change that it holds."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.orgs.planning import Change
 from apps.policy.engine import Policy
+from apps.policy.facts import MachineFacts
 from apps.policy.preview import Difference, overshadowed
 from apps.policy.services.checks import Failure
-from apps.policy.services.commit import Change
+
+# A report is read by people: rows and machines beyond these are counted, or left to the plan itself.
+MAX_TOLD = 500
+# Failing may still have its grace: nothing else happens to the machine until that has run out.
+KINDS = ("quarantined", "released", "restricted", "unrestricted", "failing", "passing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +21,7 @@ class Trial:
     """What a change would mean."""
 
     changes: list[Change]
+    before: Policy
     after: Policy
     passed: int
     failed: list[Failure]
@@ -33,7 +41,9 @@ def report_of(trial: Trial) -> dict[str, Any]:
         return {**named, "protocol": flow.protocol, "ports": flow.ports}
 
     def online(flow: Any) -> bool:
-        return all(machines[key].status == "online" for key in (flow.source, flow.destination))
+        # As they are now: a machine that the change quarantines loses its connections too.
+        present = trial.before.world.machines
+        return all(present[key].status == "online" for key in (flow.source, flow.destination))
 
     ids = {str(change.id) for change in trial.changes if change.after is not None}
     shadows = overshadowed(trial.after, ids)
@@ -41,8 +51,13 @@ def report_of(trial: Trial) -> dict[str, Any]:
         ({"id": rule.id, "name": rule.name, "by": other.name}, rule.action == other.action)
         for rule, other in shadows
     ]
+    posture = _posture(trial)
     return {
-        "checks": _checks(trial),
+        "changed": [_told(change) for change in trial.changes[:MAX_TOLD]],
+        "posture": {
+            kind: {"count": len(found), "machines": found[:MAX_TOLD]} for kind, found in posture.items()
+        },
+        "checks": _checks(trial, {kind: len(found) for kind, found in posture.items()}),
         "tests": {"passed": trial.passed, "failed": [_plain(failure) for failure in trial.failed]},
         "flows": {
             "gained": [told(flow) for flow in trial.flows.gained],
@@ -60,7 +75,7 @@ def report_of(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _checks(trial: Trial) -> list[dict[str, Any]]:
+def _checks(trial: Trial, posture: Mapping[str, int]) -> list[dict[str, Any]]:
     lockout = "Machines of administrators could reach nothing any more"
     tests = f"{len(trial.failed)} of {len(trial.failed) + trial.passed} tests fail"
     timed = any(
@@ -77,7 +92,41 @@ def _checks(trial: Trial) -> list[dict[str, Any]]:
     ]
     if timed:
         checks.append({"name": "time", "ok": True, "message": "Flows are shown as they are at this moment"})
+    if any(posture.values()):
+        told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in posture.items() if count)
+        checks.append({"name": "posture", "ok": True, "message": f"Machines: {told}"})
     return checks
+
+
+def _told(change: Change) -> dict[str, Any]:
+    """One row by its name, the columns that change, and how many machines a group gains and loses."""
+    told = change.told()
+    columns = [name for name in {**(told["before"] or {}), **(told["after"] or {})} if name != "members"]
+    row = {"table": change.table, "id": str(change.id), "name": change.name, "change": change.verb}
+    moved = {
+        f"machines_{way}": len((side or {}).get("members", ()))
+        for way, side in (("added", change.after), ("removed", change.before))
+    }
+    return {**row, "columns": columns if change.verb == "updated" else [], **moved}
+
+
+def _posture(trial: Trial) -> dict[str, list[dict[str, Any]]]:
+    """Machines whose health would be judged otherwise, by what becomes of them."""
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    before, after = trial.before.world.machines, trial.after.world.machines
+    for key in sorted(after, key=lambda key: after[key].name):
+        for kind in _kinds(before[key], after[key]):
+            found[kind].append({"id": key, "name": after[key].name})
+    return found
+
+
+def _kinds(old: MachineFacts, new: MachineFacts) -> Iterator[str]:
+    if (old.status == "quarantined") != (new.status == "quarantined"):
+        yield "quarantined" if new.status == "quarantined" else "released"
+    if old.posture_restricted != new.posture_restricted:
+        yield "restricted" if new.posture_restricted else "unrestricted"
+    if (old.posture_ok is False) != (new.posture_ok is False):
+        yield "failing" if new.posture_ok is False else "passing"
 
 
 def _plain(failure: Failure) -> dict[str, Any]:

@@ -5,8 +5,7 @@ ready -approve-> approved; ready, approved -apply at a time-> scheduled -then-> 
 ready, approved, scheduled -abandon-> abandoned; ready, approved -time-> expired.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,42 +14,23 @@ from django.utils import timezone
 
 from apps.audit.services import record
 from apps.core.actors import Actor
-from apps.core.errors import ApiError, Conflict, Forbidden, InvalidState, NotFound
+from apps.core.errors import ApiError, Forbidden, InvalidState, NotFound
 from apps.core.realtime import publish
 from apps.orgs.models import Organization, OrgSettings
-from apps.orgs.services import update_settings
-from apps.policy.documents import restored, snapshot_of
+from apps.orgs.planning import Change, asked_for, refuse_alone
 from apps.policy.errors import LockoutRisk, PlanStale, TestsFailed
-from apps.policy.models import AbacPolicy, AclRule, ChangePlan, PolicyRevision
+from apps.policy.models import AclRule, ChangePlan, PolicyRevision
 from apps.policy.preview import difference, shuts_out
 from apps.policy.rights import fresh_policy
-from apps.policy.services.attributes import policy_in, stage_policy
 from apps.policy.services.checks import require_tests, run_tests
-from apps.policy.services.commit import Change, commit, locked, present_revision
-from apps.policy.services.foureyes import asked_for, person_behind, refuse_alone, refuse_unapproved
+from apps.policy.services.commit import commit, locked, present_revision
+from apps.policy.services.foureyes import person_behind, refuse_unapproved
 from apps.policy.services.planreport import Trial, report_of
-from apps.policy.services.rules import rule_in, stage_removal, stage_rule
+from apps.policy.services.staging import Wanted, hold_for, hold_to_undo, staged, undone
 
 PLAN_TERM = timedelta(hours=24)
 OPEN = ("ready", "approved")
-
-
-@dataclass(frozen=True, slots=True)
-class TableChanges:
-    """Rows to make, (id, columns) of rows to change, ids of rows to take away; columns are parsed."""
-
-    create: Sequence[Mapping[str, Any]] = ()
-    update: Sequence[tuple[Any, Mapping[str, Any]]] = ()
-    delete: Sequence[Any] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """All that one plan changes."""
-
-    rules: TableChanges = field(default_factory=TableChanges)
-    attributes: TableChanges = field(default_factory=TableChanges)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+STANDING = ("applied", "awaiting_confirmation")
 
 
 class _TakeBack(Exception):
@@ -65,7 +45,7 @@ def make_plan(
     document: the change as it was asked for; parsed again when the plan is applied.
     """
     with transaction.atomic():
-        org = locked(org)
+        org = hold_for(org, wanted)
         trial = _tried(org, actor, wanted)
         plan = ChangePlan.objects.create_in(
             org,
@@ -108,7 +88,9 @@ def apply_plan(
     raises.
     """
     with transaction.atomic():
-        org = locked(org)
+        # Its changes never change: they say what has to be locked before the plan itself.
+        wanted = parse(_unlocked(org, plan_id, *states).changes)
+        org = hold_for(org, wanted)
         plan = plan_in(org, plan_id, *states)
         if plan.status in OPEN and plan.expires_at <= timezone.now():
             raise InvalidState("This plan has expired")
@@ -116,8 +98,8 @@ def apply_plan(
         if plan.base_version != present_revision(org):
             raise PlanStale()
         before = fresh_policy(org.pk)
-        kept = _settings(org, parse(plan.changes).settings)
-        changes = _staged(org, actor, parse(plan.changes))
+        kept = _settings(org, wanted.settings)
+        changes = staged(org, actor, wanted)
         after = fresh_policy(org.pk)
         _, failed = run_tests(org, after)
         if failed and not (force and actor.role == "owner"):
@@ -183,14 +165,14 @@ def roll_back_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
     Until it is confirmed one pair of eyes is enough: what was is put back.
     """
     with transaction.atomic():
-        org = locked(org)
-        plan = plan_in(org, plan_id, "applied", "awaiting_confirmation")
+        plan = _unlocked(org, plan_id, *STANDING)
+        settings = plan.report.get("settings_before") or {}
+        revisions = PolicyRevision.objects.for_org(org).filter(revision=plan.applied_version)
+        org = hold_to_undo(org, _backwards(revisions), settings)
+        plan = plan_in(org, plan_id, *STANDING)
         if plan.status == "applied":
             refuse_alone(org)
-        revision = PolicyRevision.objects.for_org(org).get(revision=plan.applied_version)
-        changes = _undone(org, actor, [revision])
-        if settings := plan.report.get("settings_before"):
-            update_settings(org=org, actor=actor, values=settings)
+        changes = undone(org, actor, _backwards(revisions), settings)
         commit(org=org, actor=actor, changes=changes, summary="Plan rolled back", plan_id=plan.pk)
         plan.confirm_by = None
         return _moved(plan, "rolled_back", actor, "policy.rollback", revision=plan.applied_version)
@@ -206,12 +188,13 @@ def abandon_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
 def return_to(*, org: Any, actor: Actor, revision: int) -> int:
     """The whole set as it was at a revision; the new one. Raises NotFound, TestsFailed, FourEyesRequired."""
     with transaction.atomic():
-        org = locked(org)
-        refuse_alone(org)
         rows = PolicyRevision.objects.for_org(org)
         if not rows.filter(revision=revision).exists():
             raise NotFound("No such revision")
-        changes = _undone(org, actor, rows.filter(revision__gt=revision).order_by("-revision"))
+        later = rows.filter(revision__gt=revision).order_by("-revision")
+        org = hold_to_undo(org, _backwards(later), ())
+        refuse_alone(org)
+        changes = undone(org, actor, _backwards(later), {})
         require_tests(org)
         summary = f"Back to revision {revision}"
         return commit(org=org, actor=actor, changes=changes, summary=summary, reason="policy.rollback")
@@ -238,12 +221,7 @@ def locked_plans(org: Any) -> Any:
 
 def plan_in(org: Any, plan_id: Any, *states: str) -> ChangePlan:
     """The plan, locked, if it is in one of these states; raises NotFound, InvalidState."""
-    plan = locked_plans(org).filter(pk=plan_id).first()
-    if plan is None:
-        raise NotFound("No such plan")
-    if plan.status not in states:
-        raise InvalidState(f"This plan is {plan.status.replace('_', ' ')}")
-    return plan
+    return _in_state(locked_plans(org).filter(pk=plan_id).first(), states)
 
 
 def _tried(org: Organization, actor: Actor, wanted: Wanted) -> Trial:
@@ -251,63 +229,33 @@ def _tried(org: Organization, actor: Actor, wanted: Wanted) -> Trial:
     trials: list[Trial] = []
     try:
         with transaction.atomic():
-            changes = _staged(org, actor, wanted)
+            changes = staged(org, actor, wanted)
             after = fresh_policy(org.pk)
             flows = difference(before, after, timezone.now().timestamp())
             tests, lockout = run_tests(org, after), shuts_out(before, after)
             unresolved = _unresolved(org, changes)
-            trials.append(Trial(changes, after, *tests, flows, lockout, unresolved, asked_for(org)))
+            trials.append(Trial(changes, before, after, *tests, flows, lockout, unresolved, asked_for(org)))
             raise _TakeBack
     except _TakeBack:
         return trials[0]
 
 
-def _staged(org: Organization, actor: Actor, wanted: Wanted) -> list[Change]:
-    """The change in the database, and not on record yet."""
-    changes = []
-    for row_id in wanted.rules.delete:
-        changes.append(stage_removal(rule_in(org, row_id)))
-    for row_id, values in wanted.rules.update:
-        row, values = rule_in(org, row_id), dict(values)
-        if values.pop("revision", row.revision) != row.revision:
-            raise Conflict("Somebody else has changed this rule; look at it again", field="revision")
-        changes.append(stage_rule(org, row, values))
-    for values in wanted.rules.create:
-        changes.append(stage_rule(org, AclRule(org_id=org.pk, created_by_id=actor.user_id), values))
-    for row_id in wanted.attributes.delete:
-        policy = policy_in(org, row_id)
-        changes.append(Change("abac_policies", policy.pk, snapshot_of(policy), None))
-        policy.delete()
-    for row_id, values in wanted.attributes.update:
-        changes.append(stage_policy(org, policy_in(org, row_id), values))
-    for values in wanted.attributes.create:
-        changes.append(stage_policy(org, AbacPolicy(org_id=org.pk, created_by_id=actor.user_id), values))
-    if wanted.settings:
-        update_settings(org=org, actor=actor, values=wanted.settings)
-    return [change for change in changes if change.before != change.after]
+def _unlocked(org: Any, plan_id: Any, *states: str) -> ChangePlan:
+    """The plan as it is before anything is locked; what it changes stays the same."""
+    return _in_state(ChangePlan.objects.for_org(org).filter(pk=plan_id).first(), states)
 
 
-def _undone(org: Organization, actor: Actor, revisions: Any) -> list[Change]:
-    """The rows of some revisions, newest first, as they were before them."""
-    changes = []
-    for entry in (entry for revision in revisions for entry in reversed(revision.changes)):
-        rules = entry["table"] == "acl_rules"
-        model: Any = AclRule if rules else AbacPolicy
-        if entry["table"] not in ("acl_rules", "abac_policies"):
-            continue  # groups have no snapshots: their machines are not policy
-        row = model.objects.for_org(org).select_for_update().filter(pk=entry["id"]).first()
-        if entry["before"] is None:
-            if row is not None:
-                changes.append(Change(entry["table"], row.pk, snapshot_of(row), None))
-                row.delete()
-            continue
-        row = row or model(org_id=org.pk, created_by_id=actor.user_id)
-        values, row_id = restored(entry["before"]), entry["id"]
-        if rules:
-            changes.append(stage_rule(org, row, values, row_id=row_id, past=True))
-        else:
-            changes.append(stage_policy(org, row, values, row_id=row_id))
-    return [change for change in changes if change.before != change.after]
+def _in_state(plan: ChangePlan | None, states: Sequence[str]) -> ChangePlan:
+    if plan is None:
+        raise NotFound("No such plan")
+    if plan.status not in states:
+        raise InvalidState(f"This plan is {plan.status.replace('_', ' ')}")
+    return plan
+
+
+def _backwards(revisions: Any) -> Iterator[Mapping[str, Any]]:
+    """What some revisions, newest first, say that they changed."""
+    return (entry for revision in revisions.all() for entry in reversed(revision.changes))
 
 
 def _unresolved(org: Organization, changes: list[Change]) -> list[str]:

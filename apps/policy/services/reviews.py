@@ -21,10 +21,10 @@ from apps.machines.models import Machine
 from apps.machines.services.authkeys import quarantine_many
 from apps.machines.services.moves import lift_if
 from apps.orgs.models import Organization, OrgMember
+from apps.orgs.planning import refuse_alone
 from apps.policy.models import AccessReviewCampaign, AccessReviewDecision, AclRule
 from apps.policy.models.governance import DECISIONS
 from apps.policy.services.commit import locked
-from apps.policy.services.foureyes import refuse_alone
 from apps.policy.services.rules import disable_rules
 
 OPEN = ("pending", "active")

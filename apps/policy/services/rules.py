@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.orgs.models import Organization
+from apps.orgs.planning import Change, refuse_alone
 from apps.policy.conditions import format_days, format_hours, parse_days, parse_hours
 from apps.policy.documents import as_api_error, rule_of, snapshot_of
 from apps.policy.faults import RuleFault
@@ -16,8 +17,7 @@ from apps.policy.models import AclRule
 from apps.policy.ports import format_ports
 from apps.policy.references import resolve_hosts, unresolved
 from apps.policy.services.checks import require_tests
-from apps.policy.services.commit import Change, commit, locked
-from apps.policy.services.foureyes import refuse_alone
+from apps.policy.services.commit import commit, locked
 
 MAX_RULES = 10_000
 TABLE = "acl_rules"
@@ -105,14 +105,17 @@ def rule_in(org: Any, rule_id: Any) -> AclRule:
 def stage_rule(
     org: Organization, row: AclRule, values: Mapping[str, Any], *, row_id: Any = None, past: bool = False
 ) -> Change:
-    """Check and save a row without putting it on record; past: an end in the past is fine."""
+    """Check and save a row without putting it on record.
+
+    past: it was there before; an end in the past is fine, and so is one rule too many.
+    """
     new = row._state.adding
     before = None if new else snapshot_of(row)
     if new and row_id:
         row.pk = row_id
     for name, value in values.items():
         setattr(row, name, value)
-    if new and AclRule.objects.for_org(org).count() >= MAX_RULES:
+    if new and not past and AclRule.objects.for_org(org).count() >= MAX_RULES:
         raise InvalidInput(f"At most {MAX_RULES} rules")
     if "expires_at" in values and row.expires_at and row.expires_at <= timezone.now() and not past:
         raise InvalidInput("expires_at: must be in the future", field="expires_at")

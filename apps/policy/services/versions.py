@@ -10,13 +10,13 @@ from apps.audit.services import record
 from apps.core.actors import Actor
 from apps.core.errors import ApiError, NotFound, ValidationFailed
 from apps.orgs.models import Organization
+from apps.orgs.planning import refuse_alone
 from apps.policy.documents import restored, snapshot_of
 from apps.policy.errors import InvalidType
 from apps.policy.models import AbacPolicy, AclRule, PolicyRevision, PolicyVersion
 from apps.policy.services.attributes import stage_policy
 from apps.policy.services.checks import require_tests
 from apps.policy.services.commit import commit, locked, present_revision
-from apps.policy.services.foureyes import refuse_alone
 from apps.policy.services.rules import stage_rule
 
 MODELS: Mapping[str, Any] = {"acl_rule": AclRule, "abac_policy": AbacPolicy}

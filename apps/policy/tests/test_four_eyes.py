@@ -11,6 +11,7 @@ from apps.policy.models import AbacPolicy, AclRule, ChangePlan
 from apps.policy.tasks import end_plans
 from apps.policy.tests.calls import act, close, data, rows, rule
 from apps.policy.tests.test_plans import SSH, apply, plan
+from tests.cast import ApiClient
 
 
 @pytest.fixture
@@ -94,13 +95,13 @@ def test_members_do_not_even_plan(cast, two):
 
 
 def test_a_key_is_no_second_pair_of_eyes_of_who_made_it(cast, two):
-    headers = {"X-Api-Key": api_key(cast)}
+    headers, nobody = {"X-Api-Key": api_key(cast)}, ApiClient()
     mine = refused(rows(cast.alice, cast.org_a, "acl_rules", SSH, method="POST"))["plan_id"]
     body = {"org_id": str(cast.org_a.pk), "action": "approve", "plan_id": mine}
-    assert data(cast.alice.client.call("/api/policy", body, headers=headers), 403)["code"] == "FORBIDDEN"
+    assert data(nobody.call("/api/policy", body, **headers), 403)["code"] == "FORBIDDEN"
     # And the other way round.
     body = {"org_id": str(cast.org_a.pk), "action": "plan", "changes": {"acl_rules": {"create": [SSH]}}}
-    made = data(cast.alice.client.call("/api/policy", body, headers=headers), 201)
+    made = data(nobody.call("/api/policy", body, **headers), 201)
     assert governed(cast, "approve", made["plan_id"], 403)["code"] == "FORBIDDEN"
     governed(cast, "approve", made["plan_id"], person=cast.bob)
 
@@ -122,7 +123,10 @@ def test_what_is_on_trial_is_taken_back_by_one_and_what_stands_is_not(cast, two)
 def test_nobody_opens_the_network_or_ends_the_rule_alone(cast, two):
     body = {"action": "update_org_settings", "org_id": str(cast.org_a.pk)}
     opened = {**body, "default_deny": False, "confirm": cast.org_a.slug}
-    refused(cast.alice.client.call("/api/org-management", opened))
+    made = refused(cast.alice.client.call("/api/org-management", opened))["plan_id"]
+    kept = ChangePlan.objects.for_org(cast.org_a).get(pk=made)
+    assert kept.changes == {"settings": {"default_deny": False}}
+    assert OrgSettings.objects.for_org(cast.org_a).get().default_deny
     error = data(cast.bob.client.call("/api/org-management", {**body, "four_eyes": False}), 403)
     assert error["code"] == "FIELD_NOT_WRITABLE"
     # The owner may, and it is on record.

@@ -8,11 +8,12 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from apps.core.api.columns import Column
-from apps.core.api.tables import TableView
 from apps.core.api.views import ActionView, Answer, Call, Operation
 from apps.core.errors import InvalidInput, NotFound
 from apps.machines.api.fields import Flag, WholeNumber, machine_org
 from apps.machines.models import Machine
+from apps.orgs.api.planned import PlannedTable
+from apps.orgs.planning import asked_for, refuse_and_plan
 from apps.posture.judgement import ON_FAIL
 from apps.posture.models import PostureHistory, PosturePolicy
 from apps.posture.services import policies as services
@@ -102,6 +103,8 @@ def _history(call: Call) -> dict[str, Any]:
 
 
 def _from_template(call: Call) -> Answer:
+    if asked_for(call.org):
+        refuse_and_plan(call, {services.TABLE: {"create": [services.template_values(**call.data)]}})
     row = services.copy_template(org=call.org, actor=call.actor, **call.data)
     shown = PosturePoliciesTable.resolved_columns().values()
     return Answer({column.name: getattr(row, column.source) for column in shown}, status=201)
@@ -116,18 +119,17 @@ class Posture(ActionView):
     )
 
 
-WRITABLE = tuple(name for name in PolicyWrite().fields if name != "requirements")
-DEFAULTS = {name: PosturePolicy._meta.get_field(name).get_default() for name in WRITABLE}
+DEFAULTS = {name: PosturePolicy._meta.get_field(name).get_default() for name in services.COLUMNS}
 # Parameters that say how to show rows, and not which.
 SHOWING = frozenset({"org_id", "select", "order", "ascending", "limit", "count"})
 
 
-class PosturePoliciesTable(TableView):
+class PosturePoliciesTable(PlannedTable):
     table, model, scope = "posture_policies", PosturePolicy, "posture"
     columns = (
         *(Column(name) for name in ("id", "org_id", "created_at", "updated_at")),
         Column("created_by", source="created_by_id"),
-        *(Column(name, write="A") for name in WRITABLE),
+        *(Column(name, write="A") for name in services.COLUMNS),
     )
     default_order = ("name",)
     read, insert, update, delete_by = "M", "A", "A", "A"

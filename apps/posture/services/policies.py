@@ -5,13 +5,12 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.audit.services import record
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Forbidden, InvalidInput, NotFound
-from apps.core.realtime import publish
 from apps.machines.groups import groups_of
 from apps.machines.models import Machine
 from apps.orgs.models import Organization, OrgSettings
+from apps.orgs.planning import Change, put_on_record, refuse_alone
 from apps.posture import parsing
 from apps.posture.models import PosturePolicy, PostureReport
 from apps.posture.requirements import lacks
@@ -19,7 +18,12 @@ from apps.posture.services.verdict import rejudge, scoped
 from apps.posture.templates import TEMPLATES
 
 MAX_POLICIES = 100
-EVENTS = {"created": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
+TABLE = "posture_policies"
+COLUMNS = (
+    *("name", "description", "scope", "allowed_os", "min_os_version", "require_disk_encryption"),
+    *("require_firewall", "require_antivirus", "max_patch_age_days", "screen_lock", "require_auto_update"),
+    *("agent_version_min", "on_fail", "grace_period_min", "enabled"),
+)
 PARSERS = {
     "scope": parsing.parse_scope,
     "allowed_os": parsing.parse_systems,
@@ -30,37 +34,50 @@ PARSERS = {
 
 
 def create_policy(*, org: Organization, actor: Actor, values: Mapping[str, Any]) -> PosturePolicy:
-    """Add a policy; raises InvalidInput, Conflict."""
+    """Add a policy; raises InvalidInput, Conflict, FourEyesRequired."""
     with transaction.atomic():
         _in_line(org)
+        refuse_alone(org)
         row = PosturePolicy(org_id=org.pk, created_by_id=actor.user_id)
-        if PosturePolicy.objects.for_org(org).count() >= MAX_POLICIES:
-            raise InvalidInput(f"At most {MAX_POLICIES} policies", field="name")
-        return _save(row, values, actor, "created")
+        _put_in_force(org, actor, stage(row, values))
+        return row
 
 
 def update_policy(*, org: Organization, actor: Actor, policy_id: Any, values: Mapping[str, Any]) -> None:
-    """Change a policy; raises NotFound, Forbidden for a template, InvalidInput, Conflict."""
+    """Change a policy; equal values change nothing.
+
+    Raises NotFound, Forbidden for a template, InvalidInput, Conflict, FourEyesRequired.
+    """
     with transaction.atomic():
-        _save(_locked(org, policy_id), values, actor, "updated")
+        _in_line(org)
+        refuse_alone(org)
+        _put_in_force(org, actor, stage(policy_in(org, policy_id), values))
 
 
 def delete_policy(*, org: Organization, actor: Actor, policy_id: Any) -> None:
-    """Remove a policy and release whom it held; raises NotFound, Forbidden for a template."""
+    """Remove a policy and release whom it held.
+
+    Raises NotFound, Forbidden for a template, FourEyesRequired.
+    """
     with transaction.atomic():
-        row = _locked(org, policy_id)
-        row.delete()
-        _announce(row, policy_id, actor, "deleted", {"name": row.name})
+        _in_line(org)
+        refuse_alone(org)
+        _put_in_force(org, actor, stage_removal(policy_in(org, policy_id)))
+
+
+def template_values(template_id: Any, name: str | None = None) -> dict[str, Any]:
+    """The columns of an own policy that begins as a template; raises NotFound."""
+    template = TEMPLATES.get(template_id)
+    if template is None:
+        raise NotFound()
+    return template | ({"name": name} if name else {})
 
 
 def copy_template(
     *, org: Organization, actor: Actor, template_id: Any, name: str | None = None
 ) -> PosturePolicy:
-    """An own policy that begins as a template; raises NotFound, Conflict."""
-    template = TEMPLATES.get(template_id)
-    if template is None:
-        raise NotFound()
-    return create_policy(org=org, actor=actor, values=template | ({"name": name} if name else {}))
+    """An own policy that begins as a template; raises NotFound, Conflict, FourEyesRequired."""
+    return create_policy(org=org, actor=actor, values=template_values(template_id, name))
 
 
 def preview(*, org: Organization, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,37 +107,59 @@ def _in_line(org: Organization) -> None:
     OrgSettings.objects.for_org(org).select_for_update().get()
 
 
-def _locked(org: Organization, policy_id: Any) -> PosturePolicy:
+def policy_in(org: Organization, policy_id: Any) -> PosturePolicy:
+    """The policy; raises NotFound, and Forbidden for a template."""
     if policy_id in TEMPLATES:
         raise Forbidden("A template is read-only; copy it")
-    _in_line(org)
     row = PosturePolicy.objects.for_org(org).filter(pk=policy_id).first()
     if row is None:
         raise NotFound()
     return row
 
 
-def _fill(row: PosturePolicy, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        parse = PARSERS.get(name)
-        setattr(row, name, parse(value) if parse else value)
+def snapshot_of(row: PosturePolicy) -> dict[str, Any]:
+    """What a policy says, as JSON."""
+    return {name: getattr(row, name) for name in COLUMNS}
 
 
-def _save(row: PosturePolicy, values: Mapping[str, Any], actor: Actor, verb: str) -> PosturePolicy:
+def stage(row: PosturePolicy, values: Mapping[str, Any], *, back: bool = False) -> Change:
+    """Check and save a row; nobody is judged by it yet. Raises InvalidInput, Conflict.
+
+    back: it was there before, and comes back however many there are.
+    """
+    new = row._state.adding
+    policies = PosturePolicy.objects.for_org(row.org_id)
+    if new and not back and policies.count() >= MAX_POLICIES:
+        raise InvalidInput(f"At most {MAX_POLICIES} policies", field="name")
+    before = None if new else snapshot_of(row)
     _fill(row, values)
     row.name = row.name.strip()
     if not row.name:
         raise InvalidInput("name must not be empty", field="name")
-    if PosturePolicy.objects.for_org(row.org_id).filter(name=row.name).exclude(pk=row.pk).exists():
+    if policies.filter(name=row.name).exclude(pk=row.pk).exists():
         raise Conflict("A policy has this name", field="name")
-    row.save(force_insert=verb == "created")
-    _announce(row, row.pk, actor, verb, {name: getattr(row, name) for name in ("name", *values)})
-    return row
+    after = snapshot_of(row)
+    if before != after:
+        row.save(force_insert=new)
+    return Change(TABLE, row.pk, before, after)
 
 
-def _announce(row: PosturePolicy, row_id: Any, actor: Actor, verb: str, details: dict[str, Any]) -> None:
-    payload = {"id": row_id, "name": row.name}
-    publish(org=row.org_id, channel="posture", event=EVENTS[verb], table="posture_policies", payload=payload)
-    action = f"posture_policy.{verb}"
-    record(org=row.org_id, actor=actor, action=action, resource_id=row_id, details=details)
-    rejudge(row.org_id, actor=actor)
+def stage_removal(row: PosturePolicy) -> Change:
+    """Delete a row; whom it held is not judged anew yet."""
+    change = Change(TABLE, row.pk, snapshot_of(row), None)
+    row.delete()
+    return change
+
+
+def _put_in_force(org: Organization, actor: Actor, change: Change) -> None:
+    """Machines are judged before the organisation is locked: as every writer locks them."""
+    if change.before != change.after:
+        rejudge(org, actor=actor)
+        org = Organization.objects.for_org(org).select_for_update().get()
+        put_on_record(org=org, actor=actor, changes=[change])
+
+
+def _fill(row: PosturePolicy, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        parse = PARSERS.get(name)
+        setattr(row, name, parse(value) if parse else value)

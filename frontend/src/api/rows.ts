@@ -1,6 +1,6 @@
 import { call } from "./client";
 
-type WritableTable = "acl_rules" | "segmentation_groups" | "segmentation_group_members" | "posture_policies" | "policy_tests" | "abac_policies";
+type WritableTable = "acl_rules" | "segmentation_groups" | "segmentation_group_members" | "posture_policies" | "policy_tests" | "abac_policies" | "tag_owners";
 type Values = Readonly<Record<string, unknown>>;
 
 /** How many rows one call may add. */

@@ -163,8 +163,21 @@ export type AbacPolicy = Row<Rows["AbacPoliciesRow"], { created_by: string | nul
 export type SegmentationGroup = Row<Rows["SegmentationGroupsRow"], { created_by: string | null; description: string | null }>;
 export type GroupMember = Row<Rows["SegmentationGroupMembersRow"], object>;
 
+/** Who may put a tag on his machines. */
+export interface TagOwner {
+  id: string;
+  org_id: string;
+  tag: string;
+  principal: "user" | "group";
+  principal_id: string;
+  principal_email: string;
+  created_by: string | null;
+  created_at: string;
+}
+
 export interface Tables {
   machines: Machine;
+  tag_owners: TagOwner;
   acl_rules: AclRule;
   abac_policies: AbacPolicy;
   posture_policies: PosturePolicy;

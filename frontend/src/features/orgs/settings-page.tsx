@@ -17,6 +17,7 @@ import { toast } from "@/components/ui/toast";
 import { useChannels } from "@/realtime/provider";
 import { LockdownCard } from "./lockdown-card";
 import { SettingRow, settingGroups } from "./settings-rows";
+import { TagOwnersCard } from "./tag-owners-card";
 
 export function SettingsPage() {
   const { org } = useCurrentOrg();
@@ -32,6 +33,7 @@ export function SettingsPage() {
               {settingGroups.map((group) => (
                 <GroupCard key={group.title} group={group} values={values} />
               ))}
+              <TagOwnersCard />
               <LockdownCard locked={values.lockdown_mode} />
             </>
           )}

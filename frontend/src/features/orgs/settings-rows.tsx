@@ -48,7 +48,7 @@ export const settingGroups: readonly Group[] = [
   {
     title: "Changes of Policy",
     rows: [
-      { name: "four_eyes", label: "Two pairs of eyes", hint: "A change of access rules waits for a second administrator.", owner: true },
+      { name: "four_eyes", label: "Two pairs of eyes", hint: "A change of access rules, groups or posture waits for a second administrator.", owner: true },
       { name: "four_eyes_jit", label: "Nobody approves himself", hint: "A request for temporary access is approved by somebody else than who asked.", owner: true },
       { name: "plan_confirm_seconds", label: "Undo changes by themselves", hint: "What a change starts out with: it comes back unless somebody confirms it in time.", choices: trials },
     ],

@@ -1,14 +1,5 @@
 import type { FieldChange, RevisionChange } from "@/api/answers";
-
-const nouns: Record<string, string> = {
-  acl_rules: "Rule",
-  abac_policies: "Attribute policy",
-  posture_policies: "Posture policy",
-  segmentation_groups: "Group",
-  segmentation_group_members: "Membership",
-  policy_tests: "Policy test",
-  settings: "Settings",
-};
+import { nounOf } from "@/lib/table-nouns";
 
 export type Kind = "created" | "updated" | "deleted";
 
@@ -20,7 +11,7 @@ export function described({ table, id, before, after }: RevisionChange): { kind:
     .filter((field) => field !== "name" || kind === "updated")
     .map((field) => ({ field, before: before?.[field], after: after?.[field] }))
     .filter((change) => (kind === "updated" ? !equal(change.before, change.after) : saysSomething(change.before ?? change.after)));
-  return { kind, noun: nouns[table] ?? table, name: typeof name === "string" ? name : id, fields };
+  return { kind, noun: nounOf(table), name: typeof name === "string" ? name : id, fields };
 }
 
 function equal(a: unknown, b: unknown): boolean {

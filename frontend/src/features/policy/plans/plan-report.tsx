@@ -1,8 +1,8 @@
-import { CircleAlert, CircleCheck, Scissors, TriangleAlert } from "lucide-react";
+import { CircleAlert, CircleCheck, HeartCrack, HeartPulse, Scissors, TriangleAlert } from "lucide-react";
 import { useMemo, type ReactNode } from "react";
 import { plural } from "@/lib/time";
 import { FlowPicture } from "./flow-picture";
-import { flowChanges, locksOut, type PlanAnswer } from "./report";
+import { changeLines, flowChanges, locksOut, postureLines, type PlanAnswer } from "./report";
 
 /** What a change would do: drawn first, then what stands against it. */
 export function PlanReport({ plan }: { plan: PlanAnswer }) {
@@ -14,6 +14,8 @@ export function PlanReport({ plan }: { plan: PlanAnswer }) {
           <b className="font-semibold">This locks you out.</b> No administrator's machine could reach anything any more.
         </Line>
       )}
+      <Changed plan={plan} />
+      <Health plan={plan} />
       {flows.length === 0 ? (
         <Line tone="grey" icon={<CircleCheck />}>
           Nothing changes in who reaches whom among the machines there are.
@@ -31,6 +33,42 @@ export function PlanReport({ plan }: { plan: PlanAnswer }) {
       </p>
     </div>
   );
+}
+
+const SHOWN = 12;
+const signs: Record<string, { sign: string; className: string }> = {
+  created: { sign: "+", className: "text-green" },
+  updated: { sign: "~", className: "text-yellow" },
+  deleted: { sign: "−", className: "text-red" },
+};
+
+function Changed({ plan }: { plan: PlanAnswer }) {
+  const lines = changeLines(plan);
+  if (lines.length === 0) return null;
+  return (
+    <ul aria-label="Changes" className="grid gap-1 text-[0.87rem]">
+      {lines.slice(0, SHOWN).map(({ id, change, text }) => (
+        <li key={id} className="flex gap-2">
+          <span aria-hidden className={`w-3 shrink-0 text-center font-mono ${signs[change]?.className ?? ""}`}>
+            {signs[change]?.sign ?? "~"}
+          </span>
+          <span className="sr-only">{change}:</span>
+          <span className="min-w-0 break-words">{text}</span>
+        </li>
+      ))}
+      {lines.length > SHOWN && <li className="pl-5 text-muted">and {lines.length - SHOWN} more</li>}
+    </ul>
+  );
+}
+
+const bad: readonly string[] = ["quarantined", "restricted", "failing"];
+
+function Health({ plan }: { plan: PlanAnswer }) {
+  return postureLines(plan).map(({ kind, text }) => (
+    <Line key={kind} tone={bad.includes(kind) ? "orange" : "green"} icon={bad.includes(kind) ? <HeartCrack /> : <HeartPulse />}>
+      {text}
+    </Line>
+  ));
 }
 
 function Connections({ plan: { live_connections_cut: cut } }: { plan: PlanAnswer }) {

@@ -77,7 +77,7 @@ export function enforcementQuery(orgId: string) {
 
 /** Everything that a change of policy may have changed. */
 function refreshPolicy(client: QueryClient, orgId: string): Promise<unknown> {
-  const topics = ["acl_rules", "segmentation_groups", "change_plans", "enforcement", "evaluation", "policy_tests", "revisions", "posture", "org_settings"];
+  const topics = ["acl_rules", "segmentation_groups", "segmentation_group_members", "abac_policies", "posture_policies", "posture_reports", "machines", "change_plans", "enforcement", "evaluation", "policy_tests", "revisions", "posture", "org_settings"];
   return Promise.all(topics.map((topic) => client.invalidateQueries({ queryKey: orgKey(orgId, topic) })));
 }
 

@@ -1,3 +1,5 @@
+import { nounOf } from "@/lib/table-nouns";
+import { plural } from "@/lib/time";
 import type { FlowChange } from "./flow-layout";
 
 export type PlanStatus = "ready" | "approved" | "scheduled" | "applied" | "awaiting_confirmation" | "rolled_back" | "abandoned" | "expired" | "failed" | (string & {});
@@ -35,6 +37,19 @@ export interface RuleNote {
   by?: string;
 }
 
+/** One row that a plan changes, by its name; of a group also how many machines come and leave. */
+export interface ChangedRow {
+  table: string;
+  id: string;
+  name: string | null;
+  change: "created" | "updated" | "deleted" | (string & {});
+  columns: string[];
+  machines_added: number;
+  machines_removed: number;
+}
+
+export type PostureKind = "quarantined" | "released" | "restricted" | "unrestricted" | "failing" | "passing";
+
 /** What a plan would do, as the control plane worked it out. */
 export interface PlanAnswer {
   plan_id: string;
@@ -49,6 +64,42 @@ export interface PlanAnswer {
   machines_affected: number;
   requires_approval: boolean;
   expires_at: string;
+  changes?: { settings?: Record<string, unknown> };
+  /** Absent in plans that were made before a control plane told it. */
+  changed?: ChangedRow[];
+  posture?: Partial<Record<PostureKind, { count: number; machines: End[] }>>;
+}
+
+/** The rows and settings that a plan changes, each on one line: "Group eng: name; 2 machines join, 1 leaves". */
+export function changeLines({ changed = [], changes }: PlanAnswer): { id: string; change: string; text: string }[] {
+  const rows = changed.map(({ table, id, name, change, columns, machines_added, machines_removed }, at) => {
+    const moves = [machines_added > 0 && `${plural(machines_added, "machine")} ${machines_added === 1 ? "joins" : "join"}`, machines_removed > 0 && `${plural(machines_removed, "machine")} ${machines_removed === 1 ? "leaves" : "leave"}`];
+    const what = [columns.map((column) => column.replaceAll("_", " ")).join(", "), moves.filter(Boolean).join(", ")].filter(Boolean).join("; ");
+    return { id: `${at} ${id}`, change, text: `${nounOf(table)} ${name ?? id}${what && `: ${what}`}` };
+  });
+  const settings = Object.entries(changes?.settings ?? {}).map(([name, value]) => ({ id: name, change: "updated", text: `Setting ${name.replaceAll("_", " ")}: ${typeof value === "boolean" ? (value ? "on" : "off") : String(value)}` }));
+  return [...rows, ...settings];
+}
+
+const postureTexts: Record<PostureKind, string> = {
+  quarantined: "quarantined",
+  released: "released from quarantine",
+  restricted: "kept from tagged machines",
+  unrestricted: "let to tagged machines again",
+  failing: "found unhealthy",
+  passing: "found healthy again",
+};
+const NAMED = 5;
+
+/** What becomes of machines by their health: "2 machines quarantined: db, web". */
+export function postureLines({ posture = {} }: PlanAnswer): { kind: PostureKind; text: string }[] {
+  return (Object.keys(postureTexts) as PostureKind[]).flatMap((kind) => {
+    const { count, machines } = posture[kind] ?? { count: 0, machines: [] };
+    if (count === 0) return [];
+    const names = machines.slice(0, NAMED).map(({ name }) => name);
+    const more = count > names.length ? ` and ${count - names.length} more` : "";
+    return [{ kind, text: `${plural(count, "machine")} ${postureTexts[kind]}: ${names.join(", ")}${more}` }];
+  });
 }
 
 export function flowChanges({ gained, lost }: PlanAnswer["flows"]): FlowChange[] {

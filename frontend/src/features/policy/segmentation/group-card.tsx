@@ -10,6 +10,7 @@ import { addRow, removeRow } from "@/api/rows";
 import type { AclRule, GroupMember, SegmentationGroup } from "@/api/tables";
 import { GroupDot } from "@/components/end-chips";
 import { EditDelete } from "@/components/item-controls";
+import { SmallTable } from "@/components/small-table";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Menu, MenuLabel } from "@/components/ui/menu";
@@ -100,50 +101,33 @@ function Members({ group, members, machines }: { group: SegmentationGroup; membe
   const remove = useMembershipChange((member: GroupMember, orgId) => removeRow("segmentation_group_members", orgId, member.id), "Machine removed from the group");
   if (members.length === 0) return <p className="mt-3 text-[0.87rem] text-muted">No machine in it yet. Rules that name it match nothing.</p>;
   return (
-    <table aria-label={`Machines in ${group.name}`} className="mt-3 w-full text-left text-[0.87rem]">
-      <thead className="text-[0.78rem] text-muted">
-        <tr>
-          <th scope="col" className="py-1 font-medium">
-            Machine
-          </th>
-          <th scope="col" className="py-1 pl-3 font-medium">
-            Added
-          </th>
-          {isAdmin && (
-            <th scope="col">
-              <span className="sr-only">Remove</span>
-            </th>
-          )}
-        </tr>
-      </thead>
-      <tbody>
-        {members.map((member) => {
-          const machine = machines.find(({ id }) => id === member.machine_id);
-          return (
-            <tr key={member.id} className="border-t border-line">
-              <td className="w-full max-w-0 truncate py-1.5">
-                <Link to="/machines/$machineId" params={{ machineId: member.machine_id }} className="rounded font-medium hover:text-accent hover:underline">
-                  {machine?.name ?? member.machine_id}
-                </Link>
-                <span className="ml-2 hidden font-mono text-[0.78rem] text-muted sm:inline">{machine?.tailnet_ip}</span>
+    <SmallTable label={`Machines in ${group.name}`} columns={["Machine", "Added"]} removable={isAdmin} className="mt-3">
+      {members.map((member) => {
+        const machine = machines.find(({ id }) => id === member.machine_id);
+        return (
+          <tr key={member.id} className="border-t border-line">
+            <td className="w-full max-w-0 truncate py-1.5">
+              <Link to="/machines/$machineId" params={{ machineId: member.machine_id }} className="rounded font-medium hover:text-accent hover:underline">
+                {machine?.name ?? member.machine_id}
+              </Link>
+              <span className="ml-2 hidden font-mono text-[0.78rem] text-muted sm:inline">{machine?.tailnet_ip}</span>
+            </td>
+            <td className="py-1.5 pl-3 text-muted">
+              <time dateTime={member.added_at} title={utcTime(member.added_at)} className="whitespace-nowrap">
+                {localDate(member.added_at)}
+              </time>
+            </td>
+            {isAdmin && (
+              <td className="pl-2 text-right">
+                <Button tone="ghost" size="icon" className="size-7" aria-label={`Remove ${machine?.name ?? "machine"} from ${group.name}`} disabled={remove.isPending} onClick={() => remove.mutate(member)}>
+                  <X />
+                </Button>
               </td>
-              <td className="py-1.5 pl-3 text-muted">
-                <time dateTime={member.added_at} title={utcTime(member.added_at)} className="whitespace-nowrap">
-                  {localDate(member.added_at)}
-                </time>
-              </td>
-              {isAdmin && (
-                <td className="pl-2 text-right">
-                  <Button tone="ghost" size="icon" className="size-7" aria-label={`Remove ${machine?.name ?? "machine"} from ${group.name}`} disabled={remove.isPending} onClick={() => remove.mutate(member)}>
-                    <X />
-                  </Button>
-                </td>
-              )}
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+            )}
+          </tr>
+        );
+      })}
+    </SmallTable>
   );
 }
 

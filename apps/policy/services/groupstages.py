@@ -1,0 +1,172 @@
+"""Changes of groups in the database and not on record yet. Rules that name a group follow it."""
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, InvalidInput, NotFound
+from apps.machines.changes import touch
+from apps.machines.models import Machine
+from apps.orgs.models import Organization
+from apps.orgs.planning import Change, free_name
+from apps.policy.errors import GroupInUse
+from apps.policy.models import SegmentationGroup, SegmentationGroupMember
+from apps.policy.references import exchanged, policies_naming, rules_naming
+from apps.policy.services.attributes import stage_policy
+from apps.policy.services.rules import stage_rule
+
+TABLE = "segmentation_groups"
+COLUMNS = ("name", "description", "color")
+LONGEST_NAME = 64
+
+
+def group_in(org: Any, group_id: Any) -> SegmentationGroup:
+    """The group, locked; raises NotFound."""
+    row = SegmentationGroup.objects.for_org(org).select_for_update().filter(pk=group_id).first()
+    if row is None:
+        raise NotFound("No such group")
+    return row
+
+
+def group_snapshot(row: SegmentationGroup, members: Iterable[uuid.UUID] = ()) -> dict[str, Any]:
+    """What a group says, with machines: all of one that is made or goes, else those that came or left."""
+    columns = {name: getattr(row, name) for name in COLUMNS}
+    return {**columns, "members": sorted(map(str, members))}
+
+
+def stage_new(
+    org: Organization, actor: Actor, values: Mapping[str, Any], *, row_id: uuid.UUID | None = None
+) -> list[Change]:
+    """Make a group; rules that named it before mean it from now on. Raises Conflict, NotFound."""
+    columns = {name: value for name, value in values.items() if name != "members"}
+    row = SegmentationGroup(org_id=org.pk, created_by_id=actor.user_id, **columns)
+    if row_id is not None:
+        row.pk = row_id
+    _require_free(row)
+    row.save(force_insert=True)
+    came = _join(org, row, values.get("members") or ())
+    _touch(org, came)
+    _resolve_again(org, row.name)
+    return [Change(TABLE, row.pk, None, group_snapshot(row, came))]
+
+
+def stage_edit(org: Organization, row: SegmentationGroup, values: Mapping[str, Any]) -> list[Change]:
+    """Change columns, and `members` to exactly these; raises Conflict, NotFound."""
+    before = {name: getattr(row, name) for name in COLUMNS}
+    for name in values.keys() & set(COLUMNS):
+        setattr(row, name, values[name])
+    left, came = _set_members(org, row, values.get("members"))
+    old, new = group_snapshot(row, left) | before, group_snapshot(row, came)
+    if old == new:
+        return []
+    _require_free(row)
+    row.save()
+    changes = [Change(TABLE, row.pk, old, new)]
+    if row.name != before["name"]:
+        changes += _carry_along(org, f"group:{before['name']}", f"group:{row.name}")
+        _resolve_again(org, row.name)
+        _touch(org, members_of(row))
+    _touch(org, {*left, *came})
+    return changes
+
+
+def stage_removal(org: Organization, row: SegmentationGroup, force: bool) -> list[Change]:
+    """Take a group away; raises GroupInUse while rules name it, unless forced: those are disabled."""
+    naming = rules_naming(org, f"group:{row.name}")
+    if naming and not force:
+        raise GroupInUse(rules=[{"id": rule.pk, "name": rule.name} for rule in naming])
+    changes = [stage_rule(org, rule, {"enabled": False}) for rule in naming if rule.enabled]
+    members = members_of(row)
+    _touch(org, members)
+    changes.append(Change(TABLE, row.pk, group_snapshot(row, members), None))
+    row.delete()
+    return changes
+
+
+def restore_group(
+    *, org: Organization, actor: Actor, row_id: uuid.UUID, before: Any, after: Any
+) -> list[Change]:
+    """As it was before a change; machines that came or left since then are left as they are."""
+    groups = SegmentationGroup.objects.for_org(org)
+    row = groups.select_for_update().filter(pk=row_id).first()
+    if before is None:
+        return [] if row is None else stage_removal(org, row, True)
+    columns = {name: before[name] for name in COLUMNS}
+    columns["name"] = free_name(groups, row_id, before["name"], LONGEST_NAME)
+    # What has been deleted since cannot come back.
+    back = set(_machines(org, before.get("members", ())).values_list("pk", flat=True))
+    if row is None:
+        return stage_new(org, actor, {**columns, "members": back}, row_id=row_id)
+    newcomers = {uuid.UUID(machine_id) for machine_id in (after or {}).get("members", ())}
+    return stage_edit(org, row, {**columns, "members": (members_of(row) - newcomers) | back})
+
+
+def members_of(row: SegmentationGroup) -> set[uuid.UUID]:
+    """Its machines, by id."""
+    rows = SegmentationGroupMember.objects.for_org(row.org_id).filter(group=row)
+    return set(rows.values_list("machine_id", flat=True))
+
+
+def _set_members(
+    org: Organization, row: SegmentationGroup, wanted: Collection[uuid.UUID] | None
+) -> tuple[set[uuid.UUID], set[uuid.UUID]]:
+    """(who left, who came); None changes nobody."""
+    if wanted is None:
+        return set(), set()
+    present = members_of(row)
+    left, came = present - set(wanted), set(wanted) - present
+    SegmentationGroupMember.objects.for_org(org).filter(group=row, machine_id__in=left).delete()
+    return left, _join(org, row, came)
+
+
+def _join(org: Organization, row: SegmentationGroup, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Machines into a group that none of them is in; raises NotFound for a foreign one too."""
+    wanted = set(ids)
+    if _machines(org, wanted).count() != len(wanted):
+        raise NotFound("No such machine")
+    SegmentationGroupMember.objects.for_org(org).bulk_create(
+        SegmentationGroupMember(org_id=org.pk, group=row, machine_id=machine_id) for machine_id in wanted
+    )
+    return wanted
+
+
+def _carry_along(org: Organization, old: str, new: str) -> list[Change]:
+    changes = [
+        stage_rule(
+            org,
+            rule,
+            {
+                "source": exchanged(rule.source, old, new),
+                "destination": exchanged(rule.destination, old, new),
+            },
+        )
+        for rule in rules_naming(org, old)
+    ]
+    for policy in policies_naming(org, old):
+        changes.append(stage_policy(org, policy, {"selector": exchanged(policy.selector, old, new)}))
+    return changes
+
+
+def _require_free(row: SegmentationGroup) -> None:
+    others = SegmentationGroup.objects.for_org(row.org_id).filter(name__iexact=row.name).exclude(pk=row.pk)
+    if others.exists():
+        raise Conflict("A group has this name", field="name")
+    if row.name != row.name.strip():
+        raise InvalidInput("name: begins or ends with a space", field="name")
+
+
+def _resolve_again(org: Any, name: str) -> None:
+    """Rules that were warned of lose the warning, and gain the group."""
+    for rule in rules_naming(org, f"group:{name}"):
+        rule.unresolved = [m for m in rule.unresolved if m.casefold() != f"group:{name}".casefold()]
+        rule.save(update_fields=["unresolved"])
+
+
+def _touch(org: Organization, ids: Collection[uuid.UUID]) -> None:
+    if ids:
+        touch(org, changed=_machines(org, ids))
+
+
+def _machines(org: Organization, ids: Collection[Any]) -> Any:
+    return Machine.objects.for_org(org).filter(pk__in=ids)
