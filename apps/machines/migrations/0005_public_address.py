@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('machines', '0003_acks'),
+        ('machines', '0004_tag_owners'),
     ]
 
     operations = [
