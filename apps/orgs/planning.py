@@ -76,6 +76,7 @@ class PlanTable:
     children: tables whose rows change with its rows.
     named: rows of other tables name its rows, which are made before those and go after them.
     machines: (org, ids of machines that the change names) -> the machines that it may write to.
+    rename: (org, old, new) for a group of machines that its rows may name; what they mean stays the same.
     follows: settings that its rows are judged by. finish: (org, actor), once rows and settings stand.
     """
 
@@ -93,6 +94,7 @@ class PlanTable:
     children: Collection[str] = ()
     named: bool = False
     machines: Callable[[Organization, Collection[str]], Q] | None = None
+    rename: Callable[[Organization, str, str], list[Change]] | None = None
     follows: frozenset[str] = frozenset()
     finish: Callable[[Organization, Actor], Any] | None = None
 

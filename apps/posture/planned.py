@@ -40,6 +40,17 @@ def _restore(*, org: Organization, actor: Actor, row_id: uuid.UUID, before: Any,
     ]
 
 
+def _rename(org: Organization, old: str, new: str) -> list[Change]:
+    """Scopes that name a group say its new name; nobody is judged otherwise for it."""
+    changes = []
+    for row in PosturePolicy.objects.for_org(org):
+        groups = row.scope.get("groups", [])
+        named = [new if group.casefold() == old.casefold() else group for group in groups]
+        if named != groups:
+            changes.append(stage(row, {"scope": {**row.scope, "groups": named}}))
+    return changes
+
+
 def _judged(org: Organization, ids: Collection[str]) -> Q:
     return Q(pk__in=PostureReport.objects.for_org(org).values("machine_id"))
 
@@ -60,6 +71,7 @@ POLICIES = PlanTable(
     delete=_delete,
     restore=_restore,
     machines=_judged,
+    rename=_rename,
     follows=frozenset({"posture_enforcement"}),
     finish=_judge,
 )

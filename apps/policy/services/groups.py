@@ -11,6 +11,7 @@ from apps.core.errors import Conflict, NotFound
 from apps.core.realtime import publish
 from apps.machines.changes import touch
 from apps.machines.models import Machine
+from apps.orgs.models import OrgSettings
 from apps.orgs.planning import Change, refuse_alone
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
 from apps.policy.services.checks import require_tests
@@ -39,11 +40,13 @@ def create_group(*, org: Any, actor: Actor, values: Mapping[str, Any]) -> Segmen
 
 
 def update_group(*, org: Any, actor: Actor, group_id: Any, values: Mapping[str, Any]) -> list[Change]:
-    """Change name, description or colour; answers what changed, rules that were rewritten too.
+    """Change name, description or colour; answers what changed, whatever names the group too.
 
     Raises Conflict, NotFound, FourEyesRequired.
     """
     with transaction.atomic():
+        # What other apps keep and names the group is written behind this lock, before the organisation's.
+        OrgSettings.objects.for_org(org).select_for_update().get()
         org = locked(org)
         refuse_alone(org)
         changes = stage_edit(org, group_in(org, group_id), values)

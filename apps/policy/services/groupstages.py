@@ -9,7 +9,7 @@ from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.machines.changes import touch
 from apps.machines.models import Machine
 from apps.orgs.models import Organization
-from apps.orgs.planning import Change, free_name
+from apps.orgs.planning import Change, free_name, planned_tables
 from apps.policy.errors import GroupInUse
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
 from apps.policy.references import exchanged, policies_naming, rules_naming
@@ -64,7 +64,7 @@ def stage_edit(org: Organization, row: SegmentationGroup, values: Mapping[str, A
     row.save()
     changes = [Change(TABLE, row.pk, old, new)]
     if row.name != before["name"]:
-        changes += _carry_along(org, f"group:{before['name']}", f"group:{row.name}")
+        changes += _carry_along(org, before["name"], row.name)
         _resolve_again(org, row.name)
         _touch(org, members_of(row))
     _touch(org, {*left, *came})
@@ -131,7 +131,9 @@ def _join(org: Organization, row: SegmentationGroup, ids: Collection[uuid.UUID])
     return wanted
 
 
-def _carry_along(org: Organization, old: str, new: str) -> list[Change]:
+def _carry_along(org: Organization, old_name: str, new_name: str) -> list[Change]:
+    """Rules, attribute policies and what other apps keep say the new name."""
+    old, new = f"group:{old_name}", f"group:{new_name}"
     changes = [
         stage_rule(
             org,
@@ -145,6 +147,9 @@ def _carry_along(org: Organization, old: str, new: str) -> list[Change]:
     ]
     for policy in policies_naming(org, old):
         changes.append(stage_policy(org, policy, {"selector": exchanged(policy.selector, old, new)}))
+    for table in planned_tables().values():
+        if table.rename is not None:
+            changes += table.rename(org, old_name, new_name)
     return changes
 
 

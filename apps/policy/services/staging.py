@@ -62,7 +62,7 @@ def staged(org: Organization, actor: Actor, wanted: Wanted) -> list[Change]:
         else:
             for row_id, force in rows.delete:
                 changes += table.delete(org, actor, row_id, force)
-    return _settled(org, actor, changes, wanted.settings)
+    return _settled(org, actor, changes, wanted.settings, wanted.tables)
 
 
 def undone(
@@ -70,7 +70,9 @@ def undone(
 ) -> list[Change]:
     """Take back what revisions say, newest first, and put settings to these values."""
     changes: list[Change] = []
+    asked = set()
     for entry in entries:
+        asked.add(entry["table"])
         table = planned_tables().get(entry["table"])
         if table is not None:
             changes += table.restore(
@@ -80,7 +82,7 @@ def undone(
                 before=entry["before"],
                 after=entry["after"],
             )
-    return _settled(org, actor, changes, settings)
+    return _settled(org, actor, changes, settings, asked)
 
 
 def _steps() -> Iterator[tuple[PlanTable, str]]:
@@ -96,15 +98,22 @@ def _steps() -> Iterator[tuple[PlanTable, str]]:
 
 
 def _settled(
-    org: Organization, actor: Actor, changes: list[Change], settings: Mapping[str, Any]
+    org: Organization,
+    actor: Actor,
+    changes: list[Change],
+    settings: Mapping[str, Any],
+    asked: Collection[str],
 ) -> list[Change]:
-    """With the settings, and what follows from the rows; only what differs is a change."""
+    """With the settings, and what follows from the rows that were asked for; only what differs is a change.
+
+    Rows that only follow a new name mean what they meant, and their machines are not held.
+    """
     changes = [change for change in changes if change.before != change.after]
     if settings:
         update_settings(org=org, actor=actor, values=settings)
     touched = {change.table for change in changes}
     for table in planned_tables().values():
-        if table.finish is not None and table.table in touched:
+        if table.finish is not None and table.table in touched and table.table in asked:
             table.finish(org, actor)
     return changes
 

@@ -178,6 +178,30 @@ def test_a_full_list_keeps_no_policy_from_coming_back(cast, pair, monkeypatch):
     assert PosturePolicy.objects.for_org(cast.org_a).count() == 2
 
 
+def test_a_group_that_is_renamed_stays_in_scope(cast, pair):
+    def add(table, **body):
+        body = {"org_id": str(cast.org_a.pk), **body}
+        return data(cast.alice.client.call(f"/api/db/{table}", body), 201)
+
+    group = add("segmentation_groups", name="laptops")
+    add("segmentation_group_members", group_id=group["id"], machine_id=pair[1].id)
+    row = add_policy(cast.alice, cast.org_a, require_firewall=True, scope={"groups": ["Laptops", "x"]})
+    assert status(cast, pair[1]) == ("quarantined", "posture")
+    made = plan(cast, segmentation_groups={"update": [{"id": group["id"], "name": "notebooks"}]})
+    assert made["posture"]["released"]["count"] == 0
+    act(cast, "apply", made)
+    scope = {"groups": ["notebooks", "x"]}
+    assert PosturePolicy.objects.for_org(cast.org_a).get(pk=row["id"]).scope == scope
+    report(pair[1])
+    assert status(cast, pair[1]) == ("quarantined", "posture")
+    act(cast, "rollback", made)
+    assert PosturePolicy.objects.for_org(cast.org_a).get(pk=row["id"]).scope["groups"] == ["Laptops", "x"]
+    renamed = {"_filters": {"id": group["id"]}, "name": "portables"}
+    url = f"/api/db/segmentation_groups?org_id={cast.org_a.pk}"
+    assert cast.alice.client.call(url, renamed, method="PATCH").status_code == 200
+    assert PosturePolicy.objects.for_org(cast.org_a).get(pk=row["id"]).scope["groups"] == ["portables", "x"]
+
+
 def test_the_whole_set_goes_back_with_its_posture(cast, pair):
     then = policy(cast.alice, cast.org_a, "enforcement")["policy_version"]
     row = add_policy(cast.alice, cast.org_a)

@@ -164,16 +164,7 @@ export type SegmentationGroup = Row<Rows["SegmentationGroupsRow"], { created_by:
 export type GroupMember = Row<Rows["SegmentationGroupMembersRow"], object>;
 
 /** Who may put a tag on his machines. */
-export interface TagOwner {
-  id: string;
-  org_id: string;
-  tag: string;
-  principal: "user" | "group";
-  principal_id: string;
-  principal_email: string;
-  created_by: string | null;
-  created_at: string;
-}
+export type TagOwner = Row<Rows["TagOwnersRow"], { principal: "user" | "group"; created_by: string | null }>;
 
 export interface Tables {
   machines: Machine;
