@@ -342,10 +342,7 @@ class Daemon:
 
     def _choose_relays(self) -> None:
         homes = {link.keys.disco: link.peer.derp_region for link in self.network.links.values()}
-        before = self.relays.home
         self.relays.use(self.regions, self.discovery.latest.home, homes)
-        if self.relays.home != before:
-            self._home_moved()
 
     def _home_moved(self) -> None:
         """Peers are to find us elsewhere from now on."""

@@ -110,9 +110,11 @@ class Relays:
         home becomes ours once its link is proven; nothing is closed that a peer may still be using.
         """
         self._known = {region.region_code: region for region in regions}
+        before = self.home
         # A home that left the map stays until a survey has found another.
         if home in self._known or not self._known:
             self._home.want(home if self._known else None)
+        adopted = self.home != before
         left = self._homes
         self._homes = {key: code for key, code in homes.items() if code is not None and code in self._known}
         left = {key: code for key, code in left.items() if self._homes.get(key) != code}
@@ -121,6 +123,8 @@ class Relays:
         for code, link in list(self._links.items()):
             if link.client.carries:
                 self._proven(code)
+        if adopted:
+            self._moved()
 
     def told(self, home: str | None) -> None:
         """The control plane tells peers this home from now on."""

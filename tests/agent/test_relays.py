@@ -33,7 +33,7 @@ class End:
         private = X25519PrivateKey.generate()
         self.key = private.public_key().public_bytes_raw()
         self.regions = regions
-        self.sent = self.refused = self.failures = 0
+        self.sent = self.refused = self.failures = self.heard = 0
         self.numbers, self.homes = [], []
         self.at_home, self.told = asyncio.Event(), asyncio.Event()
         self.relays = Relays(
@@ -99,6 +99,7 @@ class End:
 
     def _hear(self, home):
         self.peer_home = home
+        self.heard += 1
         self.use(self.relays._home.wanted)
 
     def _failed(self):
@@ -129,7 +130,11 @@ async def talking(relay, regions):
     ends = [End(relay.ca_file, relay.control, regions) for _ in range(2)]
     for end, peer in (ends, ends[::-1]):
         end.meet(peer, relay.region)
-    await settled(lambda: all(end.relays.connected for end in ends))
+    await settled(lambda: all(end.relays.connected and end.heard for end in ends))
+    assert [end.homes for end in ends] == [[relay.region]] * 2
+    for end in ends:
+        end.homes.clear()
+        end.at_home.clear()
     talks = [asyncio.create_task(end.talk()) for end in ends]
     try:
         yield ends

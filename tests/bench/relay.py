@@ -5,12 +5,14 @@ busy. `vs_tls_floor` holds its cost against a single-threaded TLS echo that rece
 and sends the same bytes with the same TLS backend, pinned to the same core in the same run, and parses
 nothing. `vs_tls_in_memory` holds it against decrypting and encrypting without any socket: no relay in
 Python comes below 2 there, since the echo itself (`echo_vs_memory`) does not, for the kernel's share.
-Payloads are checked end to end.
+Payloads are checked end to end. Where a `derper` is on the PATH, it carries the same datagrams in the
+same run, on the same core.
 """
 
 import argparse
 import asyncio
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from relay.client import RelayClient
 from relay.tls import client_context
-from tests.bench import relay_floor
+from tests.bench import derper, relay_floor
 from tests.bench.measure import cpu_seconds, finish, pin, progress
 from tests.bench.relay_load import HOST, REGION, relay_process
 from tests.relay.signer import Signer
@@ -151,6 +153,9 @@ def main() -> int:
         ):
             progress(f"floor: {name}")
             figures[f"{name}_us_per_datagram"] = round(floor(directory / name, options.seconds), 3)
+        if shutil.which("derper"):
+            with derper.derper_process(directory / "derper") as (pid, port, ca_file):
+                figures |= uvloop.run(derper.measure(pid, port, ca_file, BULK, options.seconds))
     bulk, echo = figures["bulk_us_per_datagram"], figures["tls_echo_us_per_datagram"]
     ratios = {
         "vs_tls_floor": round(bulk / echo, 2),
@@ -158,8 +163,14 @@ def main() -> int:
         "echo_vs_memory": round(echo / figures["tls_in_memory_us_per_datagram"], 2),
         "bulk_vs_single": round(bulk / figures["single_us_per_datagram"], 3),
     }
+    for name in ("bulk", "single"):
+        if rival := figures.get(f"derper_{name}_us_per_datagram"):
+            ratios[f"{name}_vs_derper"] = round(figures[f"{name}_us_per_datagram"] / rival, 3)
+    if rival := figures.get("derper_single_us_per_datagram"):
+        # As agents of either feed their relay: batches here, a record for each datagram there.
+        ratios["bulk_vs_derper_single"] = round(bulk / rival, 3)
     finish("relay", figures, ratios)
-    return 1 if figures["damaged"] else 0
+    return 1 if figures["damaged"] or figures.get("derper_damaged") else 0
 
 
 if __name__ == "__main__":

@@ -56,20 +56,21 @@ def relay_process(
     )
     try:
         pin(process.pid, 1)
-        _await_listener(port)
+        await_listener(port)
         yield process.pid, port, ca_file
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _await_listener(port: int) -> None:
+def await_listener(port: int) -> None:
+    """Wait until somebody takes connections there."""
     for _ in range(200):
         with contextlib.suppress(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port)).close()
             return
         time.sleep(0.05)
-    raise TimeoutError("the relay does not listen")
+    raise TimeoutError("nobody listens")
 
 
 def resident_mb(pid: int) -> float:
