@@ -31,6 +31,8 @@ ALL_ORGS_USES = {
     "apps/relays/tasks.py": 1,  # the same
     "apps/posture/tasks.py": 2,  # the same
     "apps/flows/tasks.py": 2,  # the same
+    "apps/webhooks/services/queue.py": 4,  # the same
+    "apps/webhooks/tasks.py": 2,  # the same
 }
 
 
