@@ -146,7 +146,8 @@ class Webhooks(ActionView):
 class WebhooksTable(TableView):
     table, model, scope, read = "webhooks", Webhook, "connectors", "A"
     columns = (
-        *(Column(name) for name in ("id", "org_id", "url", "events", "enabled", "created_by_id")),
+        *(Column(name) for name in ("id", "org_id", "url", "events", "enabled")),
+        Column("created_by", source="created_by_id"),
         *(Column(name) for name in ("last_attempt_at", "last_ok", "failing_since", "disabled_at")),
         *(Column(name) for name in ("created_at", "updated_at")),
     )
