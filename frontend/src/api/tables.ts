@@ -162,6 +162,11 @@ export type AbacPolicy = Row<Rows["AbacPoliciesRow"], { created_by: string | nul
 export type SegmentationGroup = Row<Rows["SegmentationGroupsRow"], { created_by: string | null; description: string | null }>;
 export type GroupMember = Row<Rows["SegmentationGroupMembersRow"], object>;
 
+export type Webhook = Row<
+  Rows["WebhooksRow"],
+  { created_by: string | null; events: string[]; last_attempt_at: string | null; last_ok: boolean | null; failing_since: string | null; disabled_at: string | null }
+>;
+
 export interface Tables {
   machines: Machine;
   acl_rules: AclRule;
@@ -173,6 +178,7 @@ export interface Tables {
   auth_keys: AuthKey;
   api_keys: ApiKey;
   org_invitations: Invitation;
+  webhooks: Webhook;
 }
 
 export type TableName = keyof Tables;
