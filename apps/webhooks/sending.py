@@ -22,19 +22,22 @@ KEPT_TEXT = 1000
 HEAD_BYTES = 16 * 1024
 HTTPS = 443
 MOST_ADDRESSES = 4
-# Threads of look-ups that a dead name server holds up; they outlive the call that gave up on them.
-_lookups = ThreadPoolExecutor(32, thread_name_prefix="webhook-lookup")
+# A dead name server holds a thread up longer than the call that gave up on it. Targets that fail have
+# threads of their own, so that they use up nobody else's.
+LOOKUPS = ThreadPoolExecutor(32, thread_name_prefix="webhook-lookup")
+SUSPECT_LOOKUPS = ThreadPoolExecutor(8, thread_name_prefix="webhook-suspect")
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is sent where. secret signs it."""
+    """What is sent where. secret signs it; suspect: the target failed when it was last tried."""
 
     id: UUID
     url: str
     event: str
     body: str
     secret: str
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ async def send(letter: Letter, tls: ssl.SSLContext, allowed: Iterable[IPNetwork]
 async def _exchange(letter: Letter, tls: ssl.SSLContext, allowed: Iterable[IPNetwork]) -> tuple[int, str]:
     parts = urlsplit(letter.url)
     host, port = parts.hostname or "", parts.port or HTTPS
-    found = await asyncio.get_running_loop().run_in_executor(_lookups, addresses_of, host, port)
+    lookups = SUSPECT_LOOKUPS if letter.suspect else LOOKUPS
+    found = await asyncio.get_running_loop().run_in_executor(lookups, addresses_of, host, port)
     check_public(found, allowed=allowed)
     reader, writer = await _dial(dict.fromkeys(found), host, port, tls)
     try:

@@ -157,7 +157,9 @@ def secret_of(row: Webhook) -> str:
 
 def letter_of(delivery: WebhookDelivery, secret: str) -> Letter:
     """What a delivery sends."""
-    return Letter(delivery.pk, delivery.webhook.url, delivery.event, delivery.body, secret)
+    hook = delivery.webhook
+    suspect = hook.failing_since is not None
+    return Letter(delivery.pk, hook.url, delivery.event, delivery.body, secret, suspect)
 
 
 def note_try(delivery: WebhookDelivery, outcome: Outcome) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery, Window
+from django.db.models import F, OuterRef, Q, Subquery, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -38,6 +38,7 @@ ROWS_AT_ONCE = 500  # of the trail, a webhook and run
 MOST_WAITING = 1000  # of a webhook; the rest waits in the trail
 PER_HOOK, PER_RUN = 20, 500
 LEASE = timedelta(seconds=120)
+PAUSE = timedelta(minutes=1)  # between tries of a webhook that has failed for longer than that
 MOST_TRIES, TRIED_FOR = 10, timedelta(hours=24)
 FIRST_WAIT_SECONDS, WAIT_FACTOR, JITTER = 7, 3, 0.2  # the ninth wait ends after 19 h, at most 23
 OFF_AFTER = timedelta(days=3)
@@ -100,7 +101,9 @@ def claim_due() -> dict[Webhook, list[WebhookDelivery]]:
     now, claim = timezone.now(), uuid.uuid4()
     waiting = WebhookDelivery.all_orgs.filter(status__in=WAITING, next_try_at__lte=now)
     place = Window(RowNumber(), partition_by=F("webhook_id"), order_by=(F("created_at").asc(), F("pk").asc()))
-    due = waiting.filter(webhook__enabled=True).annotate(place=place).filter(place__lte=PER_HOOK)
+    rested = Q(webhook__failing_since=None) | Q(webhook__failing_since__gt=now - PAUSE)
+    rested |= Q(webhook__last_attempt_at__lte=now - PAUSE)
+    due = waiting.filter(rested, webhook__enabled=True).annotate(place=place).filter(place__lte=PER_HOOK)
     due = due.order_by(F("webhook__failing_since").asc(nulls_first=True), "place")
     ids = list(due.values_list("pk", flat=True)[:PER_RUN])
     # Of two runs that saw the same row, the second no longer finds it due.

@@ -189,6 +189,22 @@ def failing_for(cast, **span):
     Webhook.objects.for_org(cast.org_a).update(failing_since=timezone.now() - timedelta(**span))
 
 
+def test_one_that_fails_for_long_is_tried_once_a_minute(cast, target):
+    target.reply = lambda request: Reply(500)
+    hook(cast.alice, cast.org_a, target.url, "machine.*")
+    note(cast, 1, 2, 3)
+    assert deliver()["failed"] == 1
+    failing_for(cast, minutes=2)
+    assert deliver()["failed"] == 0
+    Webhook.objects.for_org(cast.org_a).update(last_attempt_at=timezone.now() - timedelta(minutes=1))
+    assert deliver()["failed"] == 1
+    # Once it answers, what has waited goes out at once.
+    target.reply = lambda request: Reply()
+    Webhook.objects.for_org(cast.org_a).update(last_attempt_at=timezone.now() - timedelta(minutes=1))
+    make_due()
+    assert deliver()["delivered"] == 3
+
+
 def test_three_days_of_failures_switch_it_off_and_tell_the_administrators(cast, target):
     cast.join("admin@example.com", "admin")
     cast.join("auditor@example.com", "auditor")
@@ -196,9 +212,11 @@ def test_three_days_of_failures_switch_it_off_and_tell_the_administrators(cast, 
     made = hook(cast.alice, cast.org_a, f"{target.url}?token=sesame", "machine.*")
     note(cast, 1, 2)
     failing_for(cast, days=2, hours=23)
+    Webhook.objects.for_org(cast.org_a).update(last_attempt_at=timezone.now() - timedelta(hours=1))
     deliver()
     assert Webhook.objects.for_org(cast.org_a).get().enabled
     failing_for(cast, days=3, hours=1)
+    Webhook.objects.for_org(cast.org_a).update(last_attempt_at=timezone.now() - timedelta(hours=1))
     make_due()
     deliver()
     row = Webhook.objects.for_org(cast.org_a).get()
@@ -225,7 +243,8 @@ def test_three_days_of_failures_switch_it_off_and_tell_the_administrators(cast, 
 
 def test_a_success_ends_the_count_of_days(cast, target):
     hook(cast.alice, cast.org_a, target.url, "machine.*")
-    failing_for(cast, days=10)
+    last = timezone.now() - timedelta(days=9)
+    Webhook.objects.for_org(cast.org_a).update(failing_since=last - timedelta(days=1), last_attempt_at=last)
     note(cast, 1)
     deliver()
     row = Webhook.objects.for_org(cast.org_a).get()

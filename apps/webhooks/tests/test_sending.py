@@ -18,8 +18,8 @@ from tests.lab.pki import Authority
 from tests.services import free_port
 
 
-def sent(url, authority, allowed=LOOPBACK):
-    letter = Letter(uuid.uuid4(), url, "webhook.test", '{"a":"ü"}', "whsec_secret")
+def sent(url, authority, allowed=LOOPBACK, *, suspect=False):
+    letter = Letter(uuid.uuid4(), url, "webhook.test", '{"a":"ü"}', "whsec_secret", suspect)
     return asyncio.run(send(letter, tls_context(str(authority.ca_file)), allowed))
 
 
@@ -197,6 +197,18 @@ def test_a_name_server_that_is_silent_is_not_waited_for(authority, monkeypatch):
     assert sent("https://silent.example/", authority).error == "no answer within 0.2 s"
     assert time.monotonic() - began < 5
     answered.set()
+
+
+def test_silent_name_servers_of_failing_targets_use_up_nobody_elses_threads(target, authority, monkeypatch):
+    answered = threading.Event()
+    busy = [sending.SUSPECT_LOOKUPS.submit(answered.wait, 20) for _ in range(8)]
+    assert sent(target.url, authority).ok
+    monkeypatch.setattr(sending, "SECONDS", 0.2)
+    assert sent(target.url, authority, suspect=True).error == "no answer within 0.2 s"
+    answered.set()
+    assert all(lookup.result(20) for lookup in busy)
+    monkeypatch.setattr(sending, "SECONDS", 5.0)
+    assert sent(target.url, authority, suspect=True).ok
 
 
 def test_nobody_there(authority):
