@@ -31,7 +31,7 @@ def add_webhook(running: Site, account: Account) -> None:
         ("webhooks", {"action": "create", "url": url, "events": ["jit.*", "machine.*"]}),
         (
             "governance",
-            {"action": "jit_request", "source_selector": "alpha", "destination_selector": "beta"},
+            {"action": "jit_request", "source_selector": "tag:ci", "destination_selector": "tag:db"},
         ),
     ):
         body = {**values, "org_id": account.org_id}
