@@ -4,7 +4,7 @@ import a11y from "eslint-plugin-jsx-a11y";
 import hooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
-const features = ["auth", "orgs", "machines", "policy", "posture", "dns", "governance", "audit"];
+const features = ["auth", "orgs", "machines", "policy", "posture", "dns", "governance", "audit", "webhooks"];
 
 // Imports point one way: lib < api < realtime < components < features < shell < routes; features stand apart.
 const zones = [

@@ -27,6 +27,8 @@ KNOWN = frozenset(
         "ALLOWED_HOSTS",
         "TRUSTED_PROXIES",
         "RELAY_CA_FILE",
+        "WEBHOOK_CA_FILE",
+        "WEBHOOK_NETWORKS",
         "METRICS_TOKEN",
         "METRICS_TOKEN_FILE",
         "DEBUG",
@@ -52,6 +54,8 @@ class Config:
     allowed_hosts: tuple[str, ...]
     trusted_proxies: tuple[IPNetwork, ...]
     relay_ca_file: str | None  # of relays whose certificates no public authority signed
+    webhook_ca_file: str | None  # authorities of webhooks' targets, besides the system's
+    webhook_networks: tuple[IPNetwork, ...]  # where webhooks may go, besides public addresses
     metrics_token: str | None
     debug: bool
 
@@ -79,16 +83,19 @@ def load(env: Mapping[str, str] | None = None) -> Config:
         redis_url=_redis(env.get("QZTNA_REDIS_URL")),
         public_url=public_url,
         allowed_hosts=_hosts(env.get("QZTNA_ALLOWED_HOSTS"), public_url),
-        trusted_proxies=_networks(env.get("QZTNA_TRUSTED_PROXIES", "")),
-        relay_ca_file=_file(env.get("QZTNA_RELAY_CA_FILE")),
+        trusted_proxies=_networks(env, "QZTNA_TRUSTED_PROXIES"),
+        relay_ca_file=_file(env, "QZTNA_RELAY_CA_FILE"),
+        webhook_ca_file=_file(env, "QZTNA_WEBHOOK_CA_FILE"),
+        webhook_networks=_networks(env, "QZTNA_WEBHOOK_NETWORKS"),
         metrics_token=_secret(env, "QZTNA_METRICS_TOKEN"),
         debug=_boolean(env.get("QZTNA_DEBUG", "false")),
     )
 
 
-def _file(path: str | None) -> str | None:
+def _file(env: Mapping[str, str], name: str) -> str | None:
+    path = env.get(name)
     if path and not Path(path).is_file():
-        raise ConfigError(f"QZTNA_RELAY_CA_FILE: no file {path}")
+        raise ConfigError(f"{name}: no file {path}")
     return path or None
 
 
@@ -169,11 +176,12 @@ def _hosts(value: str | None, public_url: str) -> tuple[str, ...]:
     return given or tuple(dict.fromkeys((own, "127.0.0.1", "localhost", "[::1]")))
 
 
-def _networks(value: str) -> tuple[IPNetwork, ...]:
+def _networks(env: Mapping[str, str], name: str) -> tuple[IPNetwork, ...]:
+    parts = [part.strip() for part in env.get(name, "").split(",") if part.strip()]
     try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return tuple(ipaddress.ip_network(part) for part in parts)
     except ValueError as error:
-        raise ConfigError(f"QZTNA_TRUSTED_PROXIES: {error}") from None
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _boolean(value: str) -> bool:

@@ -19,6 +19,8 @@ METRICS_TOKEN = CONFIG.metrics_token
 KEK = CONFIG.kek
 EMBEDDED = CONFIG.embedded
 RELAY_CA_FILE = CONFIG.relay_ca_file
+WEBHOOK_CA_FILE = CONFIG.webhook_ca_file
+WEBHOOK_NETWORKS = CONFIG.webhook_networks
 
 INSTALLED_APPS = [
     "unfold",
@@ -43,6 +45,7 @@ INSTALLED_APPS = [
     "apps.posture",
     "apps.flows",
     "apps.reports",
+    "apps.webhooks",
     "apps.releases",
 ]
 # The apps of later layers join as soon as their package is there.

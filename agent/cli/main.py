@@ -35,6 +35,7 @@ COMMANDS = {
     "netcheck": ("netcheck", "Look at the network: UDP, NAT, relays"),
     "machines": ("machines", "List all machines of the organization"),
     "acl": ("acl", "Show access rules, ask them, plan and apply a policy file"),
+    "access": ("access", "Ask for access for a while, list requests, end a grant"),
     "posture": ("posture", "Show the health of this machine and what is asked of it"),
     "audit": ("audit", "List who did what"),
     "compliance": ("compliance", "Report where the organization stands"),

@@ -64,9 +64,13 @@ def holds(plan: Mapping[str, Any]) -> bool:
 def rule_line(rule: Mapping[str, Any]) -> str:
     """`allow tag:web -> tag:db tcp/5432`; what a new rule leaves out has its default."""
     rule = {"action": "allow", "protocol": "*", "ports": "*", **rule}
+    return plain(f"{rule['action']} {flow_text(rule)}")
+
+
+def flow_text(rule: Mapping[str, Any]) -> str:
+    """`tag:web -> tag:db tcp/5432`."""
     ports = f"/{rule['ports']}" if rule["ports"] != "*" else ""
-    ends = f"{rule['source']} -> {rule['destination']}"
-    return plain(f"{rule['action']} {ends} {rule['protocol']}{ports}")
+    return plain(f"{rule['source']} -> {rule['destination']} {rule['protocol']}{ports}")
 
 
 def _print_changes(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> None:

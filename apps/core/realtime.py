@@ -45,6 +45,8 @@ TABLE_CHANNELS = {
     "change_plans": "acl",
     "organizations": "general",
     "org_settings": "general",
+    "webhooks": "general",
+    "webhook_deliveries": "general",
 }
 RESUME_SECONDS = 300
 REFRESH_ABOVE = 200  # rows of one write

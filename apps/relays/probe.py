@@ -1,9 +1,7 @@
 """One visit to a region as a machine would make it: TLS, a frame there and back, STUN."""
 
 import asyncio
-import ipaddress
 import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from apps.core.api.signing import sign
+from apps.core.outward import Refused, addresses_of, check_public
 from relay.client import RelayClient
 from relay.tls import TlsContext, client_context
 from wire import stun
@@ -63,21 +62,15 @@ def visit(region: RelayRegion, pair: Pair, *, private: bool, ca_file: str | None
         return asyncio.run(_visit(region, address, pair, ca_file))
     except TimeoutError:
         return Visit(False, reason="no answer in time")
-    except (Unreachable, OSError) as error:
+    except (Unreachable, Refused, OSError) as error:
         return Visit(False, reason=str(error) or type(error).__name__)
 
 
 def _address(region: RelayRegion, *, private: bool) -> str:
     given = [address for address in (region.ipv4, region.ipv6) if address]
-    try:
-        found = given or [
-            str(entry[4][0])
-            for entry in socket.getaddrinfo(region.hostname, region.derp_port, type=socket.SOCK_STREAM)
-        ]
-    except OSError:
-        raise Unreachable("the name has no address") from None
-    if not private and not all(ipaddress.ip_address(address).is_global for address in found):
-        raise Unreachable("the address is not public")
+    found = given or addresses_of(region.hostname, region.derp_port)
+    if not private:
+        check_public(found)
     return found[0]
 
 

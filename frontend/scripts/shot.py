@@ -49,6 +49,7 @@ PAGES = {
     "users": "/users",
     "auth-keys": "/settings/auth-keys",
     "api-keys": "/api-keys",
+    "webhooks": "/webhooks",
     "audit-log": "/audit-log",
     "settings": "/settings",
     "create-org": "/create-org",
@@ -71,6 +72,8 @@ DIALOGS = {
     "record-flows": ("/flows", "Record flows"),
     "add-policy-test": ("/acls/tests", "Add test"),
     "new-review": ("/access-reviews", "New review"),
+    "add-webhook": ("/webhooks", "Add webhook"),
+    "webhook-deliveries": ("/webhooks", "Deliveries"),
 }
 REFUSED = (
     '{"success":false,"data":null,"error":{"code":"SERVICE_UNAVAILABLE","message":"The database is down."}}'
@@ -189,7 +192,7 @@ def shoot_failures(camera: Camera) -> None:
     camera.page.route("**/api/governance", refuse)
     camera.page.route("**/api/dns-management", refuse)
     camera.page.route("**/api/policy", refuse)
-    for name in ("dashboard", "machines", "audit-log", "dns", "acls", "jit", "flows"):
+    for name in ("dashboard", "machines", "audit-log", "dns", "acls", "jit", "flows", "webhooks"):
         camera.page.goto(camera.base + PAGES[name])
         camera.page.get_by_role("button", name="Retry").first.wait_for(timeout=15_000)
         camera.shoot(f"{name}-error")

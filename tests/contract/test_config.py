@@ -23,6 +23,8 @@ def env(tmp_path):
         ("QZTNA_DATABASE_URL", "postgresql://host"),
         ("QZTNA_REDIS_URL", "http://host"),
         ("QZTNA_TRUSTED_PROXIES", "10.0.0.0/8,nonsense"),
+        ("QZTNA_WEBHOOK_NETWORKS", "10.0.0.1/8"),
+        ("QZTNA_WEBHOOK_CA_FILE", "/does/not/exist"),
         ("QZTNA_DEBUG", "perhaps"),
         ("QZTNA_SECRET_KEY_FILE", "/does/not/exist"),
         ("QZTNA_KEK_FILE", "/does/not/exist"),

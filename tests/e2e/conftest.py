@@ -28,10 +28,11 @@ FLAGS = (
 
 
 class ControlPlane:
-    """`manage.py serve` on a free port of loopback."""
+    """`manage.py serve` on a free port of loopback; settings: further ones of the environment."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, **settings):
         self.directory = directory
+        self._settings = settings
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process = None
@@ -41,6 +42,7 @@ class ControlPlane:
             **{name: value for name, value in os.environ.items() if not name.startswith("QZTNA_")},
             "QZTNA_DATA_DIR": str(self.directory),
             "QZTNA_PUBLIC_URL": self.url,
+            **self._settings,
         }
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
         with (self.directory / "serve.log").open("ab") as log:

@@ -32,6 +32,8 @@ ALL_ORGS_USES = {
     "apps/relays/sessions.py": 5,  # built-in relays report machines of all organisations
     "apps/posture/tasks.py": 2,  # the same
     "apps/flows/tasks.py": 2,  # the same
+    "apps/webhooks/services/queue.py": 4,  # the same
+    "apps/webhooks/tasks.py": 2,  # the same
 }
 
 

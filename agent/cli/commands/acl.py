@@ -11,13 +11,13 @@ from agent.cli.context import Context
 from agent.cli.durations import DURATION
 from agent.cli.output import json_option, note, plain, print_json, style
 from agent.cli.plantext import has_changes, holds, print_plan, rule_line
+from agent.cli.tables import machine_names, read_table
 from agent.errors import EXIT_FAILED, AgentError
 from agent.state import Config
 
 if TYPE_CHECKING:
     from agent.session import Session
 
-_PAGE = 1000
 EXIT_CHANGES = 2
 ENFORCED_SECONDS = 5.0
 _POLL_SECONDS = 0.25
@@ -188,29 +188,14 @@ def rollback(context: Context, plan_id: str, yes: bool, as_json: bool) -> None:
 
 async def _rules(session: "Session", config: Config) -> list[dict[str, Any]]:
     """As they are kept: machines by id."""
-    return await _table(session, config, "acl_rules", order="priority.asc,created_at.asc,id.asc")
+    return await read_table(session, config, "acl_rules", order="priority.asc,created_at.asc,id.asc")
 
 
 async def _named_rules(session: "Session", config: Config) -> list[dict[str, Any]]:
     """As people write them: machines by name."""
     from agent.cli.policyfile import named
 
-    return named(await _rules(session, config), await _machines(session, config))
-
-
-async def _machines(session: "Session", config: Config) -> dict[str, str]:
-    rows = await _table(session, config, "machines", select="id,name", order="id.asc")
-    return {row["id"]: row["name"] for row in rows}
-
-
-async def _table(session: "Session", config: Config, table: str, **query: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    while True:
-        asked = {"org_id": str(config.org_id), "limit": str(_PAGE), "offset": str(len(rows)), **query}
-        page = await session.call("GET", f"/api/db/{table}", query=asked)
-        rows += page
-        if len(page) < _PAGE:
-            return rows
+    return named(await _rules(session, config), await machine_names(session, config))
 
 
 def _make(context: Context, file: Any, text: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -223,7 +208,7 @@ def _make(context: Context, file: Any, text: str | None) -> tuple[dict[str, Any]
         raise AgentError("INVALID_POLICY", "policy file: not UTF-8 text") from None
 
     async def work(session: "Session", config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
-        machines = await _machines(session, config)
+        machines = await machine_names(session, config)
         rows = named(await _rules(session, config), machines)
         asked = {"action": "get_settings", "org_id": config.org_id}
         present = await session.call("POST", "/api/org-management", asked)

@@ -6,6 +6,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.output import ago, json_option, plain, print_json, print_table, style
+from agent.cli.tables import read_table
 from agent.errors import AgentError
 from agent.state import Config
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = "id,name,tailnet_ip,os,status,last_seen,tags,version,posture_verdict"
 _COLOURS = {"online": "green", "pending": "yellow", "quarantined": "red"}
-_PAGE = 1000
 
 
 @click.group("machines")
@@ -33,15 +33,7 @@ def list_machines(context: Context, filters: tuple[str, ...], as_json: bool) -> 
     wanted = [_filter(text) for text in filters]
 
     async def read(session: "Session", config: Config) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        while True:
-            query = {"org_id": str(config.org_id), "select": _COLUMNS, "order": "name.asc"}
-            page = await session.call(
-                "GET", "/api/db/machines", query={**query, "limit": str(_PAGE), "offset": str(len(rows))}
-            )
-            rows += page
-            if len(page) < _PAGE:
-                return rows
+        return await read_table(session, config, "machines", select=_COLUMNS, order="name.asc")
 
     rows = [row for row in context.as_person(read) if all(_matches(row, *each) for each in wanted)]
     if as_json:

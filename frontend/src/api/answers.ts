@@ -166,6 +166,32 @@ export interface FlowWindow {
   next_cursor: string | null;
 }
 
+/** One event for one webhook, and how far it has come. */
+export interface WebhookDelivery {
+  id: string;
+  webhook_id: string;
+  event: string;
+  status: "pending" | "sending" | "delivered" | "failed";
+  attempts: number;
+  created_at: string;
+  attempted_at: string | null;
+  next_try_at: string | null;
+  duration_ms: number | null;
+  response_status: number | null;
+  error: string;
+}
+
+export interface WebhookDeliveryWhole extends WebhookDelivery {
+  body: string;
+  response: string;
+}
+
+/** Events that are chosen together. */
+export interface EventGroup {
+  title: string;
+  events: string[];
+}
+
 /** What the actions answer that the console reads: the document declares requests, not answers. */
 export interface Answers {
   "auth.cli_complete": { code: string };
@@ -193,4 +219,10 @@ export interface Answers {
   "policy.flows": FlowWindow;
   "posture.history": { points: PosturePoint[] };
   "posture.preview": PosturePreview;
+  "webhooks.create": { id: string; secret: string };
+  "webhooks.deliveries": { deliveries: WebhookDelivery[]; next_cursor: string | null };
+  "webhooks.events": { groups: EventGroup[] };
+  "webhooks.replay": WebhookDelivery;
+  "webhooks.test": WebhookDeliveryWhole;
+  "webhooks.update": { id: string; secret?: string };
 }

@@ -165,6 +165,10 @@ export type GroupMember = Row<Rows["SegmentationGroupMembersRow"], object>;
 
 /** Who may put a tag on his machines. */
 export type TagOwner = Row<Rows["TagOwnersRow"], { principal: "user" | "group"; created_by: string | null }>;
+export type Webhook = Row<
+  Rows["WebhooksRow"],
+  { created_by: string | null; events: string[]; last_attempt_at: string | null; last_ok: boolean | null; failing_since: string | null; disabled_at: string | null }
+>;
 
 export interface Tables {
   machines: Machine;
@@ -178,6 +182,7 @@ export interface Tables {
   auth_keys: AuthKey;
   api_keys: ApiKey;
   org_invitations: Invitation;
+  webhooks: Webhook;
 }
 
 export type TableName = keyof Tables;

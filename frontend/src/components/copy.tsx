@@ -54,14 +54,14 @@ export function Command({ text }: { text: string }) {
 }
 
 /** A secret on the only occasion on which it is readable. */
-export function SecretOnce({ secret, label }: { secret: string; label: string }) {
+export function SecretOnce({ secret, label, note = "Copy it now. Only its hash is kept, so it can't be shown again." }: { secret: string; label: string; note?: string }) {
   return (
     <div className="grid gap-2">
       <div className="flex items-center gap-2 rounded-lg border border-line-strong bg-sunken py-1 pr-1 pl-3">
         <code className="min-w-0 flex-1 py-1.5 font-mono text-[0.82rem] break-all select-all">{secret}</code>
         <CopyButton text={secret} label={label} />
       </div>
-      <p className="text-[0.83rem] text-muted">Copy it now. Only its hash is kept, so it can't be shown again.</p>
+      <p className="text-[0.83rem] text-muted">{note}</p>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { ArrowRightLeft, Building2, ClipboardCheck, FlaskConical, Globe, Group, HeartPulse, History, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, ShieldPlus, SlidersHorizontal, SquareTerminal, Users, type LucideIcon } from "lucide-react";
+import { ArrowRightLeft, Building2, ClipboardCheck, FlaskConical, Globe, Group, HeartPulse, History, Hourglass, KeyRound, LayoutDashboard, ScrollText, Server, ShieldCheck, ShieldPlus, SlidersHorizontal, SquareTerminal, Users, Webhook, type LucideIcon } from "lucide-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { Role } from "@/api/tables";
 
@@ -17,6 +17,7 @@ export interface Section {
 }
 
 const inspectors: readonly Role[] = ["owner", "admin", "auditor"];
+const admins: readonly Role[] = ["owner", "admin"];
 
 const sections: readonly Section[] = [
   {
@@ -51,6 +52,10 @@ const sections: readonly Section[] = [
     ],
   },
   {
+    title: "Connect",
+    places: [{ to: "/webhooks", label: "Webhooks", icon: Webhook, words: "hooks events deliveries notify chat integrations outgoing signed", roles: admins }],
+  },
+  {
     title: "Organisation",
     places: [
       { to: "/audit-log", label: "Audit log", icon: ScrollText, words: "events history trail" },
@@ -61,5 +66,6 @@ const sections: readonly Section[] = [
 
 /** The sections of the menu with what the role may open. */
 export function sectionsFor(role: Role): Section[] {
-  return sections.map(({ title, places }) => ({ title, places: places.filter(({ roles }) => roles?.includes(role) ?? true) }));
+  const open = sections.map(({ title, places }) => ({ title, places: places.filter(({ roles }) => roles?.includes(role) ?? true) }));
+  return open.filter(({ places }) => places.length > 0);
 }

@@ -1,0 +1,1 @@
+"""Writing webhooks, and the queue of what they are sent."""
