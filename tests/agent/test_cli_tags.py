@@ -8,20 +8,23 @@ import pytest
 
 from agent import enrol
 from agent.io.control import ControlClient
-from agent.state import Store
+from agent.state import Store, Tokens
 from tests.agent.shell import Shell
 from tests.e2e.conftest import control_plane  # noqa: F401 the fixture
 
 
 @pytest.fixture(scope="module")
 def shell(control_plane, tmp_path_factory):  # noqa: F811
-    """Of a person who owns the tag dev, and whose machine asked for dev and prod as it enrolled."""
+    """Of a member who owns the tag dev, and whose machine asked for dev and prod as it enrolled."""
     shell = Shell(control_plane, tmp_path_factory.mktemp("tags"), "set")
     shell.store = Store(shell.directory / "profile")
-    shell.headers = {"Authorization": f"Bearer {shell.store.tokens().access_token}"}
+    member, administrator = shell.join("grace@example.test", "member"), shell.token
+    shell.store.save(Tokens(member))
+    shell.headers = {"Authorization": f"Bearer {member}"}
     me = httpx.get(f"{control_plane.url}/api/auth/me", headers=shell.headers).json()["data"]
     owner = {"org_id": shell.org, "tag": "dev", "principal_id": me.get("user", me)["id"]}
-    made = httpx.post(f"{control_plane.url}/api/db/tag_owners", json=owner, headers=shell.headers)
+    headers = {"Authorization": f"Bearer {administrator}"}
+    made = httpx.post(f"{control_plane.url}/api/db/tag_owners", json=owner, headers=headers)
     assert made.status_code == 201, made.text
 
     async def set_up():
