@@ -13,6 +13,7 @@ from typing import Any
 from agent import preferences, report
 from agent.alarms import report_swapped_identities
 from agent.answers import Answers
+from agent.census import Census
 from agent.clock import SleepWatch
 from agent.diagnostics.answers import Diagnostics
 from agent.discovery import Discovery, Findings
@@ -73,7 +74,8 @@ class Daemon:
             use=self._use,
             relay_token=lambda token: setattr(self.relays, "token", token),
             look=lambda: self.exchanges.nudge(),
-            ended=self._end,
+            count_cut=lambda *asked: self.census.ask(*asked),
+            ended=self.stop,
             failures=lambda: [part for part in ("filter", "routes") if part in self.upkeep.problems],
         )
         self.latencies_ms: dict[str, float] = {}
@@ -126,13 +128,10 @@ class Daemon:
         self.upkeep.configure(config)
         return config
 
-    def stop(self) -> None:
-        """End run() in good order."""
+    def stop(self, error: AgentError | None = None) -> None:
+        """End run() in good order, or with an error."""
+        self._final = error or self._final
         self._stop.set()
-
-    def _end(self, error: AgentError) -> None:
-        self._final = error
-        self.stop()
 
     def _signal(self, number: int) -> None:
         self.signalled = number
@@ -219,6 +218,7 @@ class Daemon:
             heartbeat=self.heartbeat,
             netmap_version=lambda: netmap.version if (netmap := self.membership.netmap) else None,
         )
+        self.census = Census(self.upkeep.count_cut, self.link.send)
         self._addresses = self._local_addresses()
         stack.callback(self.platform.watch_network(self._network_changed))
 
@@ -244,6 +244,7 @@ class Daemon:
             *signs_of_life(self),
             measure_relayed(self.network, self.latencies_ms, self.platform.make_socket),
             report_swapped_identities(self.network, self.link.send),
+            self.census.run(),
         ]
         tasks = [asyncio.create_task(part) for part in work]
         stopping = asyncio.create_task(self._stop.wait())
@@ -253,9 +254,8 @@ class Daemon:
                 if part.done():
                     self._failed = True
                     logger.error("a part failed", exc_info=part.exception())
-                    self._final = AgentError(
-                        "INTERNAL_ERROR", f"the daemon failed; see {self.settings.log_file}"
-                    )
+                    text = f"the daemon failed; see {self.settings.log_file}"
+                    self._final = AgentError("INTERNAL_ERROR", text)
             with contextlib.suppress(TimeoutError, AgentError):
                 async with asyncio.timeout(GOODBYE_SECONDS):
                     await self._goodbye()

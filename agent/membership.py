@@ -9,6 +9,7 @@ from agent.errors import AgentError
 from agent.savedmap import SavedMap
 from agent.state import Store
 from wire.binary import WireError
+from wire.connections import FilterTrial
 from wire.netmap import Netmap, NetmapDelta
 
 logger = logging.getLogger("agent.membership")
@@ -19,7 +20,7 @@ class Membership:
 
     use(netmap) makes the host that of the map, failures() names what of it failed; ended(error) is
     called when the machine was removed or its key is dead; look() when something waits at the control
-    plane. changed_at is monotonic seconds.
+    plane. count_cut(question, trial): see `agent.census`. changed_at is monotonic seconds.
     """
 
     def __init__(
@@ -30,12 +31,13 @@ class Membership:
         use: Callable[[Netmap], None],
         relay_token: Callable[[str], None],
         look: Callable[[], None],
+        count_cut: Callable[[str, FilterTrial], None],
         ended: Callable[[AgentError], None],
         failures: Callable[[], list[str]],
     ) -> None:
         self._store, self._saved = store, SavedMap(store)
         self._use, self._relay_token, self._look, self._ended = use, relay_token, look, ended
-        self.failures, self.clock = failures, ServerClock()
+        self.failures, self.on_count_cut, self.clock = failures, count_cut, ServerClock()
         self.on_time = self.clock.heard
         self.netmap: Netmap | None = None
         self.status = status

@@ -26,6 +26,7 @@ from agent.clock import rfc3339, unix_time
 from agent.io.port import SO_MARK
 from wire import control
 from wire.binary import WireError
+from wire.connections import CAPABILITY, FilterTrial
 from wire.control import FromAgent, FromServer
 from wire.netmap import Netmap, NetmapDelta
 from wire.numbers import HEARTBEAT_SECONDS
@@ -46,6 +47,7 @@ _MEANT = (
     control.CLOSE_REPLACED,
 )
 MAX_PARTS = 4096
+_IN_PARTS = (FromServer.NETMAP, FromServer.DELTA, FromServer.COUNT_CUT)
 
 
 class LinkEvents(Protocol):
@@ -68,6 +70,9 @@ class LinkEvents(Protocol):
 
     def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
         """Something waits at the control plane."""
+
+    def on_count_cut(self, question: str, trial: FilterTrial) -> None:
+        """How many open connections would this filter cut?"""
 
     def on_time(self, server_time: float) -> None:
         """The control plane's clock, in Unix seconds."""
@@ -206,7 +211,7 @@ class AgentLink:
                     signature=self._sign(challenge, self._netloc, session),
                     netmap_version=self._netmap_version(),
                     version=__version__,
-                    capabilities=["hybrid-psk-v1"],
+                    capabilities=["hybrid-psk-v1", CAPABILITY],
                 )
             )
         beats = asyncio.create_task(self._heartbeats(connection))
@@ -246,6 +251,9 @@ class AgentLink:
             case FromServer.NUDGE:
                 peer = body.get("peer_machine_id")
                 self._events.on_nudge(str(body.get("what")), str(peer) if peer else None)
+            case FromServer.COUNT_CUT:
+                trial = FilterTrial.from_json(body.get("trial") or {})
+                self._events.on_count_cut(str(body.get("id")), trial)
             case FromServer.ALIVE:
                 self._note_time(body)
                 version = body.get("netmap_version")
@@ -276,7 +284,7 @@ class AgentLink:
             return
         whole = json.loads("".join(self._parts))
         self._parts.clear()
-        if not isinstance(whole, dict) or whole.get("type") not in (FromServer.NETMAP, FromServer.DELTA):
+        if not isinstance(whole, dict) or whole.get("type") not in _IN_PARTS:
             raise WireError("parts do not make a message")
         await self._handle(connection, FromServer(whole.pop("type")), whole)
 

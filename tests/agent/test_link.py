@@ -45,6 +45,9 @@ class Agent:
     def on_nudge(self, what, peer_machine_id):
         self.seen.append(("nudge", what, peer_machine_id))
 
+    def on_count_cut(self, question, trial):
+        self.seen.append(("count_cut", question, trial))
+
     def on_time(self, server_time):
         self.time = server_time
 

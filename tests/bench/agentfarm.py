@@ -26,6 +26,7 @@ from agent.io.link import AgentLink
 from tests import services
 from tests.bench.measure import pin
 from wire.binary import encode_key
+from wire.connections import FilterTrial
 from wire.identity import agent_auth
 from wire.netmap import Netmap, NetmapDelta
 
@@ -224,6 +225,9 @@ class FarmAgent:
 
     def on_nudge(self, what: str, peer_machine_id: str | None) -> None:
         """Nothing waits for us."""
+
+    def on_count_cut(self, question: str, trial: FilterTrial) -> None:
+        """No connection is open here."""
 
     def on_time(self, server_time: float) -> None:
         """Not needed here."""
