@@ -27,6 +27,7 @@ from apps.core.clock import rfc3339
 from apps.core.errors import ApiError, Unauthorized
 from apps.core.ratelimit import Limit
 from apps.machines import errors, queries
+from apps.machines.census import OpenQuestions
 from apps.machines.changes import stored_version
 from apps.machines.enforcement import FAILED, Awaited, acknowledgements
 from apps.machines.fleet import fleet_of
@@ -40,6 +41,7 @@ from apps.machines.snapshots import feed_of
 from apps.machines.tokens import relay_token
 from wire import control
 from wire.binary import WireError
+from wire.connections import FilterTrial
 from wire.control import FromAgent, FromServer
 from wire.identity import agent_auth
 from wire.netmap import NetmapDelta
@@ -55,7 +57,6 @@ QUIET_SECONDS = 3.0
 # An agent that was away gets what changed, unless that is most of the map.
 RESUMED_SHARE = 0.5
 TOKEN_EVERY_SECONDS = RELAY_TOKEN_SECONDS - 300
-PART_CHARACTERS = 100_000  # quoting may double it
 FRAMES = Limit(600, 60)
 
 
@@ -83,7 +84,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._current = -1  # up to which that map is still right
         self._sent_at = self._token_at = 0.0
         self._gather = FIRST_GATHER_SECONDS
-        self._awaited = Awaited()
+        self._awaited, self._questions = Awaited(), OpenQuestions()
         self._map_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._start(self._watch())
@@ -147,6 +148,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if self.node is None:
             return
         self._joined = True
+        self._questions.understands(body.get("capabilities"))
         await fleet_of(self.node.org_id).join(self)
         await self._say(FromServer.READY, status=self.node.status, heartbeat_s=HEARTBEAT_SECONDS)
         await self._send_map(held=body.get("netmap_version"))
@@ -157,8 +159,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if node is None:
             return
         await self._hear(node, report)
-        await self._catch_up()
-        await self._say(FromServer.ALIVE, netmap_version=self._version, server_time=rfc3339(timezone.now()))
+        await self._on_ping({})
 
     async def _on_endpoints(self, body: dict[str, Any]) -> None:
         report = parse_report({**body, "status": "online"})
@@ -189,6 +190,9 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _on_event(self, body: dict[str, Any]) -> None:
         if node := await self._reload():
             await database_sync_to_async(report_event)(node, body)
+
+    async def _on_cut_counted(self, body: dict[str, Any]) -> None:
+        self._questions.answered(self.node, body)
 
     async def _on_resync(self, body: dict[str, Any]) -> None:
         await self._send_map(held=None)
@@ -221,6 +225,11 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def nudge(self, body: dict[str, Any]) -> None:
         """See apps.machines.fleet.Member."""
         await self._say(FromServer.NUDGE, **body)
+
+    async def asked(self, question: str, trial: FilterTrial) -> None:
+        """See apps.machines.fleet.Member."""
+        if self._questions.put(question, trial):
+            await self._say(FromServer.COUNT_CUT, id=question, trial=trial.to_json())
 
     async def replaced(self) -> None:
         """See apps.machines.fleet.Member."""
@@ -355,13 +364,8 @@ class AgentConsumer(AsyncWebsocketConsumer):
     # Frames
 
     async def _say(self, kind: FromServer, **body: Any) -> None:
-        frame = control.encode(kind, **body)
-        if len(frame) <= control.MAX_DOWN_BYTES // 2:
+        for frame in control.frames(kind, **body):
             await self.send(frame)
-            return
-        parts = [frame[at : at + PART_CHARACTERS] for at in range(0, len(frame), PART_CHARACTERS)]
-        for index, data in enumerate(parts):
-            await self.send(control.encode(FromServer.PART, index=index, count=len(parts), data=data))
 
     async def _refuse(self, error: ApiError) -> None:
         """Close for a failure of the machine's standing; a dead node key is final."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -52,7 +53,10 @@ class Site:
         return answer["data"]
 
     def prepare(self) -> None:
-        account = {"email": "alice@example.com", "password": "correct horse battery staple"}
+        account = {
+            "email": f"alice-{secrets.token_hex(4)}@example.com",
+            "password": "correct horse battery staple",
+        }
         self.token = self.call("/api/auth/signup", None, **account, full_name="Alice")["token"]
         self.org_id = self.call("/api/org-management", self.token, action="create", name="Live")["id"]
         key = {"action": "create_auth_key", "org_id": self.org_id, "name": "key", "reusable": True}
@@ -77,7 +81,9 @@ class LiveAgent:
         self.map: Netmap | None = None
 
     @asynccontextmanager
-    async def socket(self, *, forge: bool = False, held: int | None = None) -> Any:
+    async def socket(
+        self, *, forge: bool = False, held: int | None = None, capabilities: tuple[str, ...] = ()
+    ) -> Any:
         headers = {"Authorization": f"Bearer {self.node_key}"}
         url = f"ws://{self.site.host}{control.PATH}"
         async with connect(
@@ -97,7 +103,7 @@ class LiveAgent:
                 signature=b64(signer.identity.sign(message)),
                 netmap_version=held,
                 version="0.1.0",
-                capabilities=[],
+                capabilities=capabilities,
             )
             yield self
 
@@ -137,14 +143,15 @@ async def drained(ws: Any) -> None:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Site]:
+def serving(data: Path, *, shared: bool = False) -> Iterator[Site]:
+    """shared: with the database and the Redis of the tests instead of embedded."""
     port = free_port()
     environment = {
         **os.environ,
         "QZTNA_DATA_DIR": str(data),
         "QZTNA_PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
-    for name in ("QZTNA_DATABASE_URL", "QZTNA_REDIS_URL"):
+    for name in () if shared else ("QZTNA_DATABASE_URL", "QZTNA_REDIS_URL"):
         environment.pop(name, None)
     with open(data / "log", "w") as log:
         process = subprocess.Popen(

@@ -27,6 +27,7 @@ from apps.policy.rights import fresh_policy
 from apps.policy.services.attributes import policy_in, stage_policy
 from apps.policy.services.checks import require_tests, run_tests
 from apps.policy.services.commit import Change, commit, locked, present_revision
+from apps.policy.services.cutcount import ask_machines
 from apps.policy.services.foureyes import asked_for, person_behind, refuse_alone, refuse_unapproved
 from apps.policy.services.planreport import Trial, report_of
 from apps.policy.services.rules import rule_in, stage_removal, stage_rule
@@ -76,6 +77,7 @@ def make_plan(
             created_by_id=person_behind(org, actor),
             expires_at=timezone.now() + PLAN_TERM,
         )
+        ask_machines(plan, trial)
         _note(plan, actor, "plan.created", "INSERT", note=note)
         return plan
 
