@@ -31,12 +31,13 @@ CLOSE_REPLACED: Final = 4009
 class FromServer(StrEnum):
     """What the control plane says.
 
-    hello {challenge, protocol, server_time, session_id} · ready {status, heartbeat_s} ·
+    hello {challenge, protocol, server_time, session_id} · ready {status, heartbeat_s, signing_keys} ·
     netmap {netmap, relay_token, expires_in} · part {index, count, data}: a larger message cut
     into pieces of JSON text · delta {delta} · alive {netmap_version, server_time} ·
     nudge {what, peer_machine_id?} · token {relay_token, expires_in} · reply {id, data | error} ·
     count_cut {id, trial}: to agents with the capability alone, which open connections a filter would
-    cut (wire.connections) · close_reason {code, message, final}
+    cut (wire.connections) · explained {nonce, statement | null}: see wire.losses ·
+    close_reason {code, message, final}
     """
 
     HELLO = "hello"
@@ -49,6 +50,7 @@ class FromServer(StrEnum):
     TOKEN = "token"
     REPLY = "reply"
     COUNT_CUT = "count_cut"
+    EXPLAINED = "explained"
     CLOSE_REASON = "close_reason"
 
 
@@ -60,8 +62,11 @@ class FromAgent(StrEnum):
     endpoints, derp_region, derp_latencies, connectivity, paths} · goodbye · endpoints
     {endpoints, derp_region, derp_latencies} · query {id, kind, args} · ping ·
     cut_counted {id, counted}: the answer to count_cut, once for each ·
+    explain {from, to, nonce, count, lost, peers}: why does a map take these peers away? (wire.losses) ·
     event {kind: "peer_identity_changed", peer_machine_id, old, new}: a peer was refused, for its
-    identity is not the one seen before; both are base64 Ed25519 public keys
+    identity is not the one seen before; both are base64 Ed25519 public keys ·
+    event {kind: "map_refused", have, offered, lost, why}: a map that took so many peers away without
+    a reason is not acted on
     """
 
     AUTH = "auth"
@@ -74,9 +79,11 @@ class FromAgent(StrEnum):
     PING = "ping"
     EVENT = "event"
     CUT_COUNTED = "cut_counted"
+    EXPLAIN = "explain"
 
 
 PEER_IDENTITY_CHANGED: Final = "peer_identity_changed"
+MAP_REFUSED: Final = "map_refused"
 
 
 def encode(kind: FromServer | FromAgent, /, **body: Any) -> str:
