@@ -70,7 +70,7 @@ class Daemon:
         self.journal = Journal(store, undo)
         self.membership = Membership(
             store=store,
-            status=machine.status,
+            machine=machine,
             use=self._use,
             relay_token=lambda token: setattr(self.relays, "token", token),
             look=lambda: self.exchanges.nudge(),
@@ -216,7 +216,7 @@ class Daemon:
             mark=mark,
             events=self.membership,
             heartbeat=self.heartbeat,
-            netmap_version=lambda: netmap.version if (netmap := self.membership.netmap) else None,
+            netmap_version=lambda: self.membership.version,
         )
         self.census = Census(self.upkeep.count_cut, self.link.send)
         self._addresses = self._local_addresses()
@@ -244,7 +244,6 @@ class Daemon:
             *signs_of_life(self),
             measure_relayed(self.network, self.latencies_ms, self.platform.make_socket),
             report_swapped_identities(self.network, self.link.send),
-            self.census.run(),
         ]
         tasks = [asyncio.create_task(part) for part in work]
         stopping = asyncio.create_task(self._stop.wait())

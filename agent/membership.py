@@ -3,11 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from agent.clock import ServerClock
 from agent.errors import AgentError
+from agent.mapguard import MapGuard
 from agent.savedmap import SavedMap
-from agent.state import Store
+from agent.state import MachineState, Store
 from wire.binary import WireError
 from wire.connections import FilterTrial
 from wire.netmap import Netmap, NetmapDelta
@@ -16,7 +18,7 @@ logger = logging.getLogger("agent.membership")
 
 
 class Membership:
-    """Hears the control plane; see `agent.io.link.LinkEvents`.
+    """Hears the control plane; see `agent.io.link.LinkEvents`. What a map takes away passes the guard.
 
     use(netmap) makes the host that of the map, failures() names what of it failed; ended(error) is
     called when the machine was removed or its key is dead; look() when something waits at the control
@@ -27,7 +29,7 @@ class Membership:
         self,
         *,
         store: Store,
-        status: str,
+        machine: MachineState,
         use: Callable[[Netmap], None],
         relay_token: Callable[[str], None],
         look: Callable[[], None],
@@ -40,9 +42,27 @@ class Membership:
         self.failures, self.on_count_cut, self.clock = failures, count_cut, ServerClock()
         self.on_time = self.clock.heard
         self.netmap: Netmap | None = None
-        self.status = status
+        self.status = machine.status
+        self.guard = MapGuard(
+            store=store,
+            machine_id=machine.machine_id,
+            org_id=machine.org_id,
+            now=self.clock.now,
+            use=self._keep,
+        )
+        self.on_explained = self.guard.answered
         self.refusal: str | None = None
         self.changed_at: float | None = None
+
+    @property
+    def version(self) -> int | None:
+        """Of the map that the control plane believes we have."""
+        netmap = self.guard.offered or self.netmap
+        return netmap.version if netmap else None
+
+    def settled(self) -> bool:
+        """Whether that is the map that we work by."""
+        return self.guard.offered is None
 
     def restore(self) -> None:
         """Work with the last good map until the control plane answers."""
@@ -65,26 +85,30 @@ class Membership:
         """The control plane link came up or went down; tunnels do not care."""
         if connected:
             logger.info("control plane link is up")
+        else:
+            self.guard.unlinked()
 
-    def on_ready(self, status: str) -> None:
+    def on_ready(self, status: str, signing_keys: Any) -> None:
         """The control plane accepted us."""
+        self.guard.linked(signing_keys)
         self.status, self.refusal = status, None
         self._look()
 
     def on_netmap(self, netmap: Netmap) -> None:
         """A whole map."""
-        self._take(netmap)
-        self._saved.changed(netmap)
+        if self.guard.weigh(self.netmap, netmap):
+            self._keep(netmap)
 
     def on_delta(self, delta: NetmapDelta) -> bool:
         """A change to the map that we hold."""
-        if self.netmap is None:
+        base = self.guard.offered or self.netmap
+        if base is None:
             return False
         try:
-            netmap = self.netmap.apply(delta)
+            netmap = base.apply(delta)
         except WireError:
             return False
-        if delta.is_empty:
+        if delta.is_empty and base is self.netmap:
             # A restart resumes from the version on disk; a whole map is not written for a number.
             self.netmap = netmap
         else:
@@ -111,6 +135,10 @@ class Membership:
             self._ended(AgentError(code, f"{code}: {text}"))
         elif code == "KEY_EXPIRED":
             self._ended(AgentError(code, f"{code}: {message} Run 'ztna up --force-reauth'"))
+
+    def _keep(self, netmap: Netmap) -> None:
+        self._take(netmap)
+        self._saved.changed(netmap)
 
     def _take(self, netmap: Netmap) -> None:
         self.netmap, self.status = netmap, netmap.self_node.status

@@ -56,8 +56,8 @@ class LinkEvents(Protocol):
     def on_link(self, connected: bool, reason: str | None) -> None:
         """The link came up or went down."""
 
-    def on_ready(self, status: str) -> None:
-        """The control plane accepted us; status is the machine's."""
+    def on_ready(self, status: str, signing_keys: Any) -> None:
+        """The control plane accepted us; status is the machine's. signing_keys: None from an older one."""
 
     def on_netmap(self, netmap: Netmap) -> None:
         """A whole map."""
@@ -73,6 +73,12 @@ class LinkEvents(Protocol):
 
     def on_count_cut(self, question: str, trial: FilterTrial) -> None:
         """How many open connections would this filter cut?"""
+
+    def on_explained(self, nonce: str, statement: Any) -> bool:
+        """Why a map takes so much away; True if that map is in force now."""
+
+    def settled(self) -> bool:
+        """Whether what was sent is acted on; until then it is not acknowledged."""
 
     def on_time(self, server_time: float) -> None:
         """The control plane's clock, in Unix seconds."""
@@ -184,13 +190,7 @@ class AgentLink:
             return RESTART_RETRY_SECONDS, str(error) or type(error).__name__
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd else None
-            meant = code in (
-                control.CLOSE_CREDENTIAL,
-                control.CLOSE_FORBIDDEN,
-                control.CLOSE_TOO_CHATTY,
-                control.CLOSE_REPLACED,
-            )
-            return LAST_RETRY_SECONDS if meant else RESTART_RETRY_SECONDS, f"closed with {code}"
+            return LAST_RETRY_SECONDS if code in _MEANT else RESTART_RETRY_SECONDS, f"closed with {code}"
 
     async def _converse(self, connection: ClientConnection) -> tuple[float, str]:
         """Speak until the socket ends."""
@@ -233,7 +233,7 @@ class AgentLink:
                 self._accepted.set()
                 self._pause = FIRST_RETRY_SECONDS
                 self._events.on_link(True, None)
-                self._events.on_ready(str(body.get("status")))
+                self._events.on_ready(str(body.get("status")), body.get("signing_keys"))
                 self._beat.set()
             case FromServer.NETMAP:
                 self._token(body)
@@ -254,6 +254,9 @@ class AgentLink:
             case FromServer.COUNT_CUT:
                 trial = FilterTrial.from_json(body.get("trial") or {})
                 self._events.on_count_cut(str(body.get("id")), trial)
+            case FromServer.EXPLAINED:
+                if self._events.on_explained(str(body.get("nonce")), body.get("statement")):
+                    await self._acknowledge()
             case FromServer.ALIVE:
                 self._note_time(body)
                 version = body.get("netmap_version")
@@ -289,6 +292,8 @@ class AgentLink:
         await self._handle(connection, FromServer(whole.pop("type")), whole)
 
     async def _acknowledge(self) -> None:
+        if not self._events.settled():
+            return
         now, failed = rfc3339(time.time()), self._events.failures()
         await self.send(
             FromAgent.ACK, version=self._netmap_version(), received_at=now, enforced_at=now, errors=failed

@@ -26,7 +26,7 @@ class Agent:
     def on_link(self, connected, reason):
         self.seen.append(("link", connected))
 
-    def on_ready(self, status):
+    def on_ready(self, status, signing_keys):
         self.seen.append(("ready", status))
 
     def on_netmap(self, netmap):
@@ -47,6 +47,13 @@ class Agent:
 
     def on_count_cut(self, question, trial):
         self.seen.append(("count_cut", question, trial))
+
+    def on_explained(self, nonce, statement):
+        self.seen.append(("explained", nonce, statement))
+        return True
+
+    def settled(self):
+        return True
 
     def on_time(self, server_time):
         self.time = server_time

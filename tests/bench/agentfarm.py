@@ -201,7 +201,7 @@ class FarmAgent:
         if not connected:
             self.current_at = 0.0
 
-    def on_ready(self, status: str) -> None:
+    def on_ready(self, status: str, signing_keys: Any) -> None:
         """The control plane accepted us."""
         self.ready_at = time.monotonic()
 
@@ -228,6 +228,14 @@ class FarmAgent:
 
     def on_count_cut(self, question: str, trial: FilterTrial) -> None:
         """No connection is open here."""
+
+    def on_explained(self, nonce: str, statement: Any) -> bool:
+        """Maps are taken as they come."""
+        return False
+
+    def settled(self) -> bool:
+        """At once."""
+        return True
 
     def on_time(self, server_time: float) -> None:
         """Not needed here."""
