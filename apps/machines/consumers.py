@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from apps.auth.secrets import secret_hash
 from apps.core import ratelimit
-from apps.core.api.rendering import as_api_error
+from apps.core.api.signing import introduced_keys
 from apps.core.clock import rfc3339
 from apps.core.errors import ApiError, Unauthorized
 from apps.core.ratelimit import Limit
@@ -32,6 +32,7 @@ from apps.machines.changes import stored_version
 from apps.machines.enforcement import FAILED, Awaited, acknowledgements
 from apps.machines.fleet import fleet_of
 from apps.machines.keys import verify
+from apps.machines.losses import explained, parse_question
 from apps.machines.netmap import Changes, Snapshot, View, delta_for, full_map, resumed
 from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
 from apps.machines.reports import parse_report
@@ -150,7 +151,9 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._joined = True
         self._questions.understands(body.get("capabilities"))
         await fleet_of(self.node.org_id).join(self)
-        await self._say(FromServer.READY, status=self.node.status, heartbeat_s=HEARTBEAT_SECONDS)
+        keys = await database_sync_to_async(introduced_keys)()
+        ready = {"status": self.node.status, "heartbeat_s": HEARTBEAT_SECONDS, "signing_keys": keys}
+        await self._say(FromServer.READY, **ready)
         await self._send_map(held=body.get("netmap_version"))
 
     async def _on_heartbeat(self, body: dict[str, Any]) -> None:
@@ -194,19 +197,18 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _on_cut_counted(self, body: dict[str, Any]) -> None:
         self._questions.answered(self.node, body)
 
+    async def _on_explain(self, body: dict[str, Any]) -> None:
+        if node := await self._reload():
+            statement = await database_sync_to_async(explained)(node, parse_question(body))
+            await self._say(FromServer.EXPLAINED, nonce=body.get("nonce"), statement=statement)
+
     async def _on_resync(self, body: dict[str, Any]) -> None:
         await self._send_map(held=None)
 
     async def _on_query(self, body: dict[str, Any]) -> None:
-        node = await self._reload()
-        if node is None:
-            return
-        try:
-            answer = {"data": await database_sync_to_async(queries.answer)(node, body)}
-        except Exception as error:
-            refused = as_api_error(error)
-            answer = {"error": {"code": refused.code, "message": refused.message, **refused.extra}}
-        await self._say(FromServer.REPLY, id=body.get("id"), **answer)
+        if node := await self._reload():
+            answer = await database_sync_to_async(queries.reply)(node, body)
+            await self._say(FromServer.REPLY, id=body.get("id"), **answer)
 
     # What the rest of the control plane says
 

@@ -17,11 +17,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from agent.engine.statements import Loss, PinnedKeys
 from apps.machines.tests.agents import Keys, b64
 from tests.services import free_port
 from wire import control
 from wire.control import FromAgent, FromServer
 from wire.identity import agent_auth, confirm_message, key_exchange, key_exchange_complete
+from wire.losses import digest
 from wire.netmap import Netmap, NetmapDelta
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -412,6 +414,31 @@ async def test_garbage_and_floods_end_the_socket(site):
             await alpha.until(FromServer.READY)
             await alpha.ws.send(frame)
             await drained(alpha.ws)
+
+
+async def test_an_agent_that_loses_its_peers_is_told_why(site):
+    alpha, *others = (site.enrol(f"why-{number}") for number in range(4))
+    lost = [other.id for other in others]
+    question = {"count": 3, "lost": digest(lost), "peers": lost, "nonce": "nonce-of-the-test"}
+    async with alpha.socket():
+        ready = await alpha.until(FromServer.READY)
+        keys = PinnedKeys()
+        assert keys.learn(ready["signing_keys"])
+        await alpha.until_map(lambda held: set(lost) <= held.peers.keys())
+        since = alpha.map.version
+        await alpha.say(FromAgent.EXPLAIN, **question, **{"from": since, "to": since})
+        answer = await alpha.until(FromServer.EXPLAINED)
+        assert (answer["nonce"], answer["statement"]) == (question["nonce"], None)
+        for other in others:
+            site.admin("delete", other)
+        await alpha.until_map(lambda held: not set(lost) & held.peers.keys())
+        versions = {"from": since, "to": alpha.map.version}
+        await alpha.say(FromAgent.EXPLAIN, **question, **versions)
+        asked = Loss(alpha.id, site.org_id, *versions.values(), 3, digest(lost), question["nonce"])
+        statement = (await alpha.until(FromServer.EXPLAINED))["statement"]
+        assert keys.reason(statement, asked, time.time()) == "machines removed"
+        await alpha.say(FromAgent.EXPLAIN, **{**question, **versions, "peers": ["x"]})
+        await drained(alpha.ws)
 
 
 async def test_a_node_key_that_is_none_hears_why(site):
