@@ -1,6 +1,7 @@
 """What the control plane says of this machine: its map, its standing, and what waits for it."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,10 @@ from wire.connections import FilterTrial
 from wire.netmap import Netmap, NetmapDelta
 
 logger = logging.getLogger("agent.membership")
+
+CLOCK_FILE = "clock.json"
+# A clock that is lost with a crash is older by so much at most.
+CLOCK_SAVED_SECONDS = 60.0
 
 
 class Membership:
@@ -40,7 +45,7 @@ class Membership:
         self._store, self._saved = store, SavedMap(store)
         self._use, self._relay_token, self._look, self._ended = use, relay_token, look, ended
         self.failures, self.on_count_cut, self.clock = failures, count_cut, ServerClock()
-        self.on_time = self.clock.heard
+        self._clock_saved_at = -math.inf
         self.netmap: Netmap | None = None
         self.status = machine.status
         self.guard = MapGuard(
@@ -65,13 +70,30 @@ class Membership:
         return self.guard.offered is None
 
     def restore(self) -> None:
-        """Work with the last good map until the control plane answers."""
+        """Work with the last good map, and the time as it was known, until the control plane answers."""
+        try:
+            self.clock.restore(self._store.load_json(CLOCK_FILE))
+        except AgentError as error:
+            logger.warning("the saved time is of no use: %s", error)
         if (saved := self._saved.load()) is not None:
             self._take(saved)
 
     def flush(self) -> None:
-        """Keep the map on disk."""
+        """Keep the map and the time on disk."""
         self._saved.flush()
+        now, saved = time.monotonic(), self.clock.saved()
+        if saved is not None and now - self._clock_saved_at > CLOCK_SAVED_SECONDS:
+            self._clock_saved_at = now
+            try:
+                self._store.save_json(CLOCK_FILE, saved)
+            except AgentError as error:
+                logger.error("%s", error)
+
+    def on_time(self, server_time: float) -> None:
+        """The control plane's clock; if ours was wrong, rules that depend on the time are judged anew."""
+        if self.clock.heard(server_time) and self.netmap is not None:
+            logger.info("the time is that of the control plane")
+            self._use(self.netmap)
 
     def address_of(self, name: str) -> str | None:
         """The tailnet address of a machine by its name or its whole MagicDNS name."""

@@ -63,6 +63,7 @@ class Network:
             for name in ("alpha", "beta")
         ]
         for machine in machines:
+            self.prepare(machine)
             machine.up(key)
         self.alpha, self.beta = machines
         wait_until(lambda: self.alpha.peers().get("beta", {}).get("path") == "direct", "a direct path", 30)
@@ -72,6 +73,9 @@ class Network:
         # They know each other throughout, so that only the port opens and shuts.
         self.rules("POST", name="ping", source="*", destination="*", protocol="icmp")
         wait_until(self.enforced, "enforcement", 10)
+
+    def prepare(self, machine):
+        """Before a machine starts for the first time."""
 
     def rules(self, method, rule_id=None, **values):
         query = {"org_id": self.ada.org_id} | ({"id": f"eq.{rule_id}"} if rule_id else {})
@@ -158,7 +162,7 @@ def test_a_grant_opens_and_shuts_to_the_second_without_the_control_plane(network
 def test_a_rule_with_a_beginning_and_an_end_needs_no_control_plane_either(network, flow):
     opens = int(time.time()) + 8
     shuts = opens + 4
-    rule = network.open_port(starts_at=_rfc3339(opens), expires_at=_rfc3339(shuts))
+    rule = network.open_port(starts_at=rfc3339(opens), expires_at=rfc3339(shuts))
     time.sleep(2)
     assert flow.arrivals() == []
     network.site.stop_control()
@@ -198,5 +202,5 @@ def _unix(text):
     return datetime.fromisoformat(text).timestamp()
 
 
-def _rfc3339(seconds):
+def rfc3339(seconds):
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
