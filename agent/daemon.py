@@ -209,6 +209,7 @@ class Daemon:
         )
         self.link = AgentLink(
             url=self.api_url,
+            org_id=self.machine.org_id,
             machine_id=self.machine.machine_id,
             node_key=self.machine.node_key,
             sign=self._sign,

@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.engine.statements import Loss, NotProven, PinnedKeys
 from agent.errors import AgentError
-from agent.state import Store
+from agent.state import MachineState, Store
 from wire.binary import WireError
 from wire.control import MAP_REFUSED, FromAgent
 from wire.losses import MAX_NAMED, digest, massive
@@ -49,13 +49,12 @@ class MapGuard:
         self,
         *,
         store: Store,
-        machine_id: str,
-        org_id: str,
+        machine: MachineState,
         now: Callable[[], float],
         use: Callable[[Netmap], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._machine_id, self._org_id = store, machine_id, org_id
+        self._store, self._machine = store, machine
         self._now, self._use, self._clock = now, use, clock
         self._keys = PinnedKeys(dict(store.load_json(FILE) or {}))
         self._explains = self._linked = False
@@ -75,13 +74,36 @@ class MapGuard:
     def linked(self, published: Any) -> None:
         """The control plane accepted us and showed its keys, None if it is too old to have any."""
         self._linked, self._explains = True, published is not None
-        if published is None:
-            return
+        self._learn(published)
+
+    def _learn(self, published: Any) -> None:
         try:
-            if self._keys.learn(published):
+            if published is not None and self._keys.learn(published):
                 self._store.save_json(FILE, self._keys.pins)
         except (WireError, AgentError) as error:
             logger.warning("the control plane's keys were not kept: %s", error)
+
+    def removed(self, statement: Any, published: Any) -> bool:
+        """Whether this machine is told that it is no longer one by somebody who may say so.
+
+        A database that lost its machines knows none of our keys either.
+        """
+        if not self._keys.pins:
+            return True
+        self._learn(published)
+        own = self._machine
+        try:
+            self._keys.check_removal(
+                statement,
+                machine_id=own.machine_id,
+                org_id=own.org_id,
+                node_key=own.node_key,
+                now=self._now(),
+            )
+        except NotProven as failure:
+            logger.error("the control plane does not know this machine, and does not prove it: %s", failure)
+            return False
+        return True
 
     def unlinked(self) -> None:
         """It takes the map that we hold for granted again, when it is back."""
@@ -94,8 +116,8 @@ class MapGuard:
             self._settle()
             return True
         asked = Loss(
-            machine_id=self._machine_id,
-            org_id=self._org_id,
+            machine_id=self._machine.machine_id,
+            org_id=self._machine.org_id,
             from_version=held.version,
             to_version=offered.version,
             count=len(lost),

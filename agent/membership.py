@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.clock import ServerClock
@@ -50,8 +50,7 @@ class Membership:
         self.status = machine.status
         self.guard = MapGuard(
             store=store,
-            machine_id=machine.machine_id,
-            org_id=machine.org_id,
+            machine=machine,
             now=self.clock.now,
             use=self._keep,
         )
@@ -146,12 +145,15 @@ class Membership:
         if what == "key_exchange":
             self._look()
 
-    def on_refused(self, code: str, message: str, final: bool) -> None:
-        """The control plane does not want us: for now, or (final) for good."""
+    def on_refused(self, code: str, message: str, final: bool, proof: Mapping[str, Any]) -> None:
+        """The control plane does not want us: for now, or (final) for good, if that is proven."""
         if self.refusal != f"{code}: {message}":
             logger.warning("the control plane refuses this machine: %s: %s", code, message)
         self.refusal = f"{code}: {message}"
         if code == "INVALID_NODE_KEY" and final:
+            if not self.guard.removed(proof.get("statement"), proof.get("signing_keys")):
+                self.refusal += " (not proven; tunnels stay up)"
+                return
             self._store.remove("state.json")
             text = "this machine was removed by an administrator. Enrol it again with a login or a key"
             self._ended(AgentError(code, f"{code}: {text}"))

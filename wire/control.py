@@ -37,7 +37,7 @@ class FromServer(StrEnum):
     nudge {what, peer_machine_id?} · token {relay_token, expires_in} · reply {id, data | error} ·
     count_cut {id, trial}: to agents with the capability alone, which open connections a filter would
     cut (wire.connections) · explained {nonce, statement | null}: see wire.losses ·
-    close_reason {code, message, final}
+    close_reason {code, message, final, statement?, signing_keys?}: a dead node key is proven dead
     """
 
     HELLO = "hello"

@@ -11,6 +11,11 @@ from typing import Final
 
 AUDIENCE: Final = "quickztna-map-loss"
 TYPE: Final = "map-loss+jwt"
+# That a machine is no longer one: sub, org, and key, the SHA-256 of the node key that is dead.
+REMOVAL_AUDIENCE: Final = "quickztna-removal"
+REMOVAL_TYPE: Final = "removal+jwt"
+# Who says so before the key is looked at: organisation/machine.
+MACHINE_HEADER: Final = "X-Machine"
 INTRODUCTION_AUDIENCE: Final = "quickztna-signing-key"
 INTRODUCTION_TYPE: Final = "signing-key+jwt"
 STATEMENT_SECONDS: Final = 60

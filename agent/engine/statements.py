@@ -6,6 +6,7 @@ rotations were missed; a control plane that shows up with keys of its own proves
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from wire.documents import entries, mapping, texts
-from wire.losses import AUDIENCE, INTRODUCTION_AUDIENCE, INTRODUCTION_TYPE, TYPE
+from wire.losses import (
+    AUDIENCE,
+    INTRODUCTION_AUDIENCE,
+    INTRODUCTION_TYPE,
+    REMOVAL_AUDIENCE,
+    REMOVAL_TYPE,
+    TYPE,
+)
 from wire.numbers import TOKEN_ISSUER
 
 LEEWAY_SECONDS = 30
@@ -81,12 +89,26 @@ class PinnedKeys:
         wanted = asked.machine_id, asked.org_id, asked.from_version, asked.to_version, asked.count
         if found != (*wanted, asked.lost, asked.nonce):
             raise NotProven("the statement is about something else")
-        begins, ends = claims.get("iat"), claims.get("exp")
-        if not (isinstance(begins, int) and isinstance(ends, int)):
-            raise NotProven("the statement has no time")
-        if not begins - LEEWAY_SECONDS <= now <= ends + LEEWAY_SECONDS:
-            raise NotProven("the statement is not of this time")
+        _hold_to_time(claims, now)
         return str(claims.get("reason"))[:100]
+
+    def check_removal(
+        self, statement: Any, *, machine_id: str, org_id: str, node_key: str, now: float
+    ) -> None:
+        """NotProven unless it says that this very node key is dead."""
+        claims = _opened(statement, self.pins, REMOVAL_TYPE, REMOVAL_AUDIENCE)
+        key = hashlib.sha256(node_key.encode()).hexdigest()
+        if (claims.get("sub"), claims.get("org"), claims.get("key")) != (machine_id, org_id, key):
+            raise NotProven("the statement is about something else")
+        _hold_to_time(claims, now)
+
+
+def _hold_to_time(claims: Mapping[str, Any], now: float) -> None:
+    begins, ends = claims.get("iat"), claims.get("exp")
+    if not (isinstance(begins, int) and isinstance(ends, int)):
+        raise NotProven("the statement has no time")
+    if not begins - LEEWAY_SECONDS <= now <= ends + LEEWAY_SECONDS:
+        raise NotProven("the statement is not of this time")
 
 
 def _is_ours(key: Any) -> bool:

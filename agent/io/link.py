@@ -13,7 +13,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from wire import control
 from wire.binary import WireError
 from wire.connections import CAPABILITY, FilterTrial
 from wire.control import FromAgent, FromServer
+from wire.losses import MACHINE_HEADER
 from wire.netmap import Netmap, NetmapDelta
 from wire.numbers import HEARTBEAT_SECONDS
 
@@ -86,8 +87,8 @@ class LinkEvents(Protocol):
     def failures(self) -> list[str]:
         """Parts of the map that this host could not be made to follow."""
 
-    def on_refused(self, code: str, message: str, final: bool) -> None:
-        """The control plane does not want this machine now, or ever (final)."""
+    def on_refused(self, code: str, message: str, final: bool, proof: Mapping[str, Any]) -> None:
+        """The control plane does not want this machine now, or ever (final); proof may hold a statement."""
 
 
 class AgentLink:
@@ -97,6 +98,7 @@ class AgentLink:
         self,
         *,
         url: str,
+        org_id: str,
         machine_id: str,
         node_key: str,
         sign: Callable[[str, str, str], str],
@@ -111,6 +113,7 @@ class AgentLink:
         self._secure = parts.scheme == "https"
         self._port = parts.port or (443 if self._secure else 80)
         self._uri = f"{'wss' if self._secure else 'ws'}://{parts.netloc}{control.PATH}"
+        self._org_id = org_id
         self._machine_id, self._node_key, self._sign = machine_id, node_key, sign
         self._tls, self._mark = tls, mark
         self._events, self._heartbeat, self._netmap_version = events, heartbeat, netmap_version
@@ -173,7 +176,10 @@ class AgentLink:
                 ssl=self._tls if self._secure else None,
                 server_hostname=self._host if self._secure else None,
                 subprotocols=[Subprotocol(control.SUBPROTOCOL)],
-                additional_headers={"Authorization": f"Bearer {self._node_key}"},
+                additional_headers={
+                    "Authorization": f"Bearer {self._node_key}",
+                    MACHINE_HEADER: f"{self._org_id}/{self._machine_id}",
+                },
                 user_agent_header=f"ztna/{__version__}",
                 max_size=control.MAX_DOWN_BYTES,
                 open_timeout=CONNECT_SECONDS,
@@ -220,8 +226,8 @@ class AgentLink:
                 await self._take(connection, _text(frame))
         finally:
             beats.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
-                await beats
+            # To await them would swallow our own cancellation along with theirs.
+            await asyncio.gather(beats, return_exceptions=True)
         return RESTART_RETRY_SECONDS, f"closed with {connection.close_code}"
 
     async def _take(self, connection: ClientConnection, text: str) -> None:
@@ -264,7 +270,7 @@ class AgentLink:
                     await connection.send(control.encode(FromAgent.RESYNC, have=self._netmap_version()))
             case FromServer.CLOSE_REASON:
                 code, message = str(body.get("code")), str(body.get("message"))
-                self._events.on_refused(code, message, bool(body.get("final")))
+                self._events.on_refused(code, message, bool(body.get("final")), body)
             case FromServer.HELLO | FromServer.REPLY:
                 pass
 
@@ -345,7 +351,7 @@ class AgentLink:
             detail = json.loads(error.response.body or b"{}")["error"]
             code, message = str(detail["code"]), str(detail["message"])
         if status in (401, 403):
-            self._events.on_refused(code, message, code == "INVALID_NODE_KEY")
+            self._events.on_refused(code, message, code == "INVALID_NODE_KEY", {})
         return (RESTART_RETRY_SECONDS if status >= 500 else LAST_RETRY_SECONDS), f"{code}: {message}"
 
 

@@ -32,7 +32,7 @@ from apps.machines.changes import stored_version
 from apps.machines.enforcement import FAILED, Awaited, acknowledgements
 from apps.machines.fleet import fleet_of
 from apps.machines.keys import verify
-from apps.machines.losses import explained, parse_question
+from apps.machines.losses import explained, parse_question, removal
 from apps.machines.netmap import Changes, Snapshot, View, delta_for, full_map, resumed
 from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
 from apps.machines.reports import parse_report
@@ -45,6 +45,7 @@ from wire.binary import WireError
 from wire.connections import FilterTrial
 from wire.control import FromAgent, FromServer
 from wire.identity import agent_auth
+from wire.losses import MACHINE_HEADER
 from wire.netmap import NetmapDelta
 from wire.numbers import HEARTBEAT_SECONDS, RELAY_TOKEN_SECONDS
 
@@ -78,7 +79,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         offered = control.SUBPROTOCOL in self.scope["subprotocols"]
         await self.accept(control.SUBPROTOCOL if offered else None)
         self.session, self._challenge = uuid.uuid4().hex, secrets.token_urlsafe(32)
-        self._host = headers.get(b"host", "")
+        self._host, self._claimed = headers.get(b"host", ""), headers.get(MACHINE_HEADER.lower().encode(), "")
         self._began = self._last_frame = time.monotonic()
         self._view: View | None = None
         self._version = -1  # of the map that the agent holds
@@ -372,10 +373,13 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _refuse(self, error: ApiError) -> None:
         """Close for a failure of the machine's standing; a dead node key is final."""
         code = control.CLOSE_CREDENTIAL if error.status == 401 else control.CLOSE_FORBIDDEN
-        await self._end(code, error, final=isinstance(error, errors.InvalidNodeKey))
+        final, proof = isinstance(error, errors.InvalidNodeKey), {}
+        if final:
+            proof = await database_sync_to_async(removal)(self._claimed, self._key_hash)
+        await self._end(code, error, final=final, **proof)
 
-    async def _end(self, code: int, error: ApiError, *, final: bool) -> None:
-        await self._say(FromServer.CLOSE_REASON, code=error.code, message=error.message, final=final)
+    async def _end(self, code: int, error: ApiError, *, final: bool, **proof: Any) -> None:
+        await self._say(FromServer.CLOSE_REASON, code=error.code, message=error.message, final=final, **proof)
         await self.close(code)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.audit.models import AuditLog
-from apps.core.api.signing import sign
+from apps.core.api.signing import introduced_keys, sign
 from apps.machines.changes import RIGHTS, stored_version
-from apps.machines.models import NetmapChange
+from apps.machines.models import Machine, NetmapChange
 from apps.machines.nodes import Node
 from apps.machines.snapshots import feed_of
 from apps.orgs.models import Organization
 from wire.binary import WireError
 from wire.documents import texts
-from wire.losses import AUDIENCE, MAX_NAMED, STATEMENT_SECONDS, TYPE
+from wire.losses import AUDIENCE, MAX_NAMED, REMOVAL_AUDIENCE, REMOVAL_TYPE, STATEMENT_SECONDS, TYPE
 
 REMOVALS = ("machine.deleted", "machine.rejected", "machine.cleanup_deleted")
 _DIGEST, _NONCE = re.compile(r"[0-9a-f]{64}"), re.compile(r"[\w-]{8,64}")
@@ -108,3 +108,20 @@ def _on_record(org_id: uuid.UUID, gone: set[str]) -> bool:
     """Whether a service took all of these machines out."""
     rows = AuditLog.objects.for_org(org_id).filter(action__in=REMOVALS, resource_id__in=gone)
     return set(rows.values_list("resource_id", flat=True)) >= gone
+
+
+def removal(claimed: str, key_hash: str) -> dict[str, Any]:
+    """What proves to a machine that its node key is dead; claimed is its `organisation/machine`.
+
+    {} unless a service took the machine out, or gave it another key, on record.
+    """
+    try:
+        org_id, machine_id = (uuid.UUID(part) for part in claimed.split("/"))
+    except ValueError:
+        return {}
+    replaced = Machine.objects.for_org(org_id).filter(pk=machine_id).exclude(node_key_hash=key_hash)
+    if not (replaced.exists() or _on_record(org_id, {str(machine_id)})):
+        return {}
+    claims = {"sub": str(machine_id), "org": str(org_id), "key": key_hash}
+    statement = sign(claims, audience=REMOVAL_AUDIENCE, seconds=STATEMENT_SECONDS, type_=REMOVAL_TYPE)
+    return {"statement": statement, "signing_keys": introduced_keys()}

@@ -1,11 +1,20 @@
 """A control plane's signing keys, as an agent meets them."""
 
+import hashlib
 import time
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from wire.losses import AUDIENCE, INTRODUCTION_AUDIENCE, INTRODUCTION_TYPE, STATEMENT_SECONDS, TYPE
+from wire.losses import (
+    AUDIENCE,
+    INTRODUCTION_AUDIENCE,
+    INTRODUCTION_TYPE,
+    REMOVAL_AUDIENCE,
+    REMOVAL_TYPE,
+    STATEMENT_SECONDS,
+    TYPE,
+)
 from wire.numbers import TOKEN_ISSUER
 
 
@@ -49,6 +58,13 @@ class Signer:
             "exp": now + STATEMENT_SECONDS,
         }
         return self._signed(claims | changes, (self.key, self.kid), type_)
+
+    def removal(self, *, now=None, **changes):
+        """For the machine m1 of o1 with the node key nk."""
+        now = int(time.time() if now is None else now)
+        claims = {"sub": "m1", "org": "o1", "key": hashlib.sha256(b"nk").hexdigest()}
+        claims |= {"iss": TOKEN_ISSUER, "aud": REMOVAL_AUDIENCE, "iat": now, "exp": now + STATEMENT_SECONDS}
+        return self._signed(claims | changes, (self.key, self.kid), REMOVAL_TYPE)
 
     def _signed(self, claims, key, type_):
         return jwt.encode(claims, key[0], algorithm="ES256", headers={"kid": key[1], "typ": type_})

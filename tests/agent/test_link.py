@@ -61,7 +61,7 @@ class Agent:
     def failures(self):
         return []
 
-    def on_refused(self, code, message, final):
+    def on_refused(self, code, message, final, proof):
         self.seen.append(("refused", code, final))
 
 
@@ -79,6 +79,7 @@ async def linked(speak, *, beat=False):
         agent = Agent()
         link = AgentLink(
             url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            org_id="o",
             machine_id="m",
             node_key="nk_live_x",
             sign=lambda challenge, host, session: f"{challenge}/{session}",

@@ -29,7 +29,7 @@ class Machine:
     """A membership, what it acted on, and what its guard says to the control plane."""
 
     def __init__(self, directory, signer):
-        self.signer, self.used, self.said = signer, [], asyncio.Queue()
+        self.signer, self.used, self.said, self.ended = signer, [], asyncio.Queue(), []
         state = MachineState("m1", "o1", "m1", "m1.x", "100.64.0.1", "nk", "i", "w", "d", "k", "p")
         self.membership = Membership(
             store=Store(directory),
@@ -38,7 +38,7 @@ class Machine:
             relay_token=lambda token: None,
             look=lambda: None,
             count_cut=lambda *asked: None,
-            ended=lambda error: None,
+            ended=lambda error: self.ended.append(error.code),
             failures=lambda: [],
         )
 
@@ -211,3 +211,32 @@ async def test_a_new_link_begins_with_the_map_that_is_held(machine):
     assert machine.membership.version == 2
     machine.membership.on_link(False, None)
     assert machine.membership.version == 1
+
+
+GONE = ("INVALID_NODE_KEY", "gone", True)
+
+
+async def test_a_removal_that_is_proven_ends_it_even_by_a_key_that_is_new(machine):
+    machine.signer.rotate()
+    proof = {"statement": machine.signer.removal(), "signing_keys": machine.signer.published}
+    machine.membership.on_refused(*GONE, proof)
+    assert machine.ended == ["INVALID_NODE_KEY"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sub": "m2"}, {"org": "o2"}, {"key": "0" * 64}, {"exp": 1}, {"aud": "quickztna-map-loss"}]
+)
+async def test_a_removal_of_something_else_does_not(machine, changes):
+    machine.membership.on_refused(*GONE, {"statement": machine.signer.removal(**changes)})
+    assert machine.ended == []
+    assert "not proven" in machine.membership.refusal
+
+
+async def test_a_control_plane_that_lost_its_machines_ends_none(machine):
+    machine.membership.on_refused(*GONE, {})
+    stranger = Signer()
+    machine.membership.on_refused(
+        *GONE, {"statement": stranger.removal(), "signing_keys": stranger.published}
+    )
+    assert machine.ended == []
+    assert machine.used == [(1, ALL)]

@@ -14,7 +14,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,7 @@ class FarmAgent:
         self.maps = self.deltas = 0
         self.link = AgentLink(
             url=url,
+            org_id="",
             machine_id=machine.machine_id,
             node_key=machine.node_key,
             sign=self._sign,
@@ -244,7 +245,7 @@ class FarmAgent:
         """There is no host that could fail."""
         return []
 
-    def on_refused(self, code: str, message: str, final: bool) -> None:
+    def on_refused(self, code: str, message: str, final: bool, proof: Mapping[str, Any]) -> None:
         """Counted: there should be none."""
         self.refusals.append(code)
 

@@ -96,3 +96,21 @@ def test_lockdown_and_a_change_of_policy_act_at_once(network):
         network.rules("DELETE", row["id"])
     assert network.wait_for(0) < AT_ONCE_SECONDS
     assert not any(network.refused())
+
+
+def test_only_a_removal_on_record_ends_a_machine(network):
+    network.rules("POST", name="everything", source="*", destination="*")
+    network.wait_for(3)
+    gone = network.machines.pop()
+    body = {"action": "delete", "machine_id": gone.json("status")["machine"]["id"]}
+    network.site.request("POST", "/api/machine-admin", token=network.ada.token, json=body)
+    assert gone.process.wait(10) != 0
+    network.wait_for(2)
+    network.lose("DELETE FROM machines")
+    wait_until(lambda: all(map(unknown, network.machines)), "refusals", 40)
+    assert [machine.process.poll() for machine in network.machines] == [None] * 3
+    assert network.reaches()
+
+
+def unknown(machine):
+    return "not proven" in (machine.json("status")["refusal"] or "")

@@ -7,12 +7,13 @@ import jwt
 import pytest
 from django.apps import apps
 
-from agent.engine.statements import Loss, PinnedKeys
+from agent.engine.statements import Loss, NotProven, PinnedKeys
 from apps.audit.models import AuditLog
 from apps.auth import keyring
+from apps.auth.secrets import secret_hash
 from apps.core.api.signing import introduced_keys
 from apps.machines.changes import RIGHTS, touch_everything
-from apps.machines.losses import explained, parse_question
+from apps.machines.losses import explained, parse_question, removal
 from apps.machines.models import Machine, NetmapChange
 from apps.machines.nodes import find_node
 from apps.machines.services.identity import report_event
@@ -208,3 +209,27 @@ def test_a_new_signing_key_is_introduced_by_the_one_before(cast):
     assert pinned.learn(introduced_keys())
     assert keyring.current()[0] in pinned.pins
     assert keyring.current()[0] not in before
+
+
+def test_a_dead_node_key_is_proven_dead_only_where_it_is_on_record(cast, five):
+    def proven(agent, org=None, key=None):
+        proof = removal(f"{org or cast.org_a.pk}/{agent.id}", secret_hash(key or agent.node_key))
+        if not proof:
+            return False
+        keys = PinnedKeys()
+        keys.learn(proof["signing_keys"])
+        own = {"machine_id": agent.id, "org_id": str(cast.org_a.pk), "node_key": agent.node_key}
+        keys.check_removal(proof["statement"], **own, now=time.time())
+        return True
+
+    assert not proven(five[0])
+    admin(cast.alice, "delete", five[1])
+    assert proven(five[1])
+    assert not proven(five[1], org=cast.org_b.pk)
+    Machine.objects.for_org(cast.org_a).filter(pk=five[2].id).delete()
+    assert not proven(five[2]), "a row that vanished"
+    # Whoever makes a key up hears that it is none, and nothing that the machine itself would believe.
+    with pytest.raises(NotProven):
+        proven(five[0], key="nk_live_made_up")
+    for claimed in ("", "x", "x/y", f"{cast.org_a.pk}", "/" * 5):
+        assert removal(claimed, "0" * 64) == {}
