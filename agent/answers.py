@@ -57,6 +57,7 @@ class Answers:
             "connected": True,
             "control_connected": daemon.link.connected,
             "refusal": daemon.membership.refusal,
+            "map_refused": daemon.membership.guard.refused,
             "api_url": daemon.api_url,
             "org_id": daemon.machine.org_id,
             "tailnet": dns.domain if dns else None,

@@ -13,6 +13,7 @@ from typing import Any
 from agent import preferences, report
 from agent.alarms import report_swapped_identities
 from agent.answers import Answers
+from agent.census import Census
 from agent.clock import SleepWatch
 from agent.diagnostics.answers import Diagnostics
 from agent.discovery import Discovery, Findings
@@ -69,12 +70,13 @@ class Daemon:
         self.journal = Journal(store, undo)
         self.membership = Membership(
             store=store,
-            status=machine.status,
+            machine=machine,
             use=self._use,
             relay_token=lambda token: setattr(self.relays, "token", token),
             told=lambda heartbeat: self.relays.told(heartbeat.get("derp_region")),
             look=lambda: self.exchanges.nudge(),
-            ended=self._end,
+            count_cut=lambda *asked: self.census.ask(*asked),
+            ended=self.stop,
             failures=lambda: [part for part in ("filter", "routes") if part in self.upkeep.problems],
         )
         self.latencies_ms: dict[str, float] = {}
@@ -127,13 +129,10 @@ class Daemon:
         self.upkeep.configure(config)
         return config
 
-    def stop(self) -> None:
-        """End run() in good order."""
+    def stop(self, error: AgentError | None = None) -> None:
+        """End run() in good order, or with an error."""
+        self._final = error or self._final
         self._stop.set()
-
-    def _end(self, error: AgentError) -> None:
-        self._final = error
-        self.stop()
 
     def _signal(self, number: int) -> None:
         self.signalled = number
@@ -212,6 +211,7 @@ class Daemon:
         )
         self.link = AgentLink(
             url=self.api_url,
+            org_id=self.machine.org_id,
             machine_id=self.machine.machine_id,
             node_key=self.machine.node_key,
             sign=self._sign,
@@ -219,8 +219,9 @@ class Daemon:
             mark=mark,
             events=self.membership,
             heartbeat=self.heartbeat,
-            netmap_version=lambda: netmap.version if (netmap := self.membership.netmap) else None,
+            netmap_version=lambda: self.membership.version,
         )
+        self.census = Census(self.upkeep.count_cut, self.link.send)
         self._addresses = self._local_addresses()
         stack.callback(self.platform.watch_network(self._network_changed))
 
@@ -255,9 +256,8 @@ class Daemon:
                 if part.done():
                     self._failed = True
                     logger.error("a part failed", exc_info=part.exception())
-                    self._final = AgentError(
-                        "INTERNAL_ERROR", f"the daemon failed; see {self.settings.log_file}"
-                    )
+                    text = f"the daemon failed; see {self.settings.log_file}"
+                    self._final = AgentError("INTERNAL_ERROR", text)
             with contextlib.suppress(TimeoutError, AgentError):
                 async with asyncio.timeout(GOODBYE_SECONDS):
                     await self._goodbye()

@@ -1,4 +1,4 @@
-"""Signs of life besides the link: heartbeats by HTTP while it is down, reports of posture and of flows."""
+"""Signs of life besides the link: heartbeats by HTTP while it is down, reports, questions and answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ logger = logging.getLogger("agent.daemon")
 
 def signs_of_life(daemon: Daemon) -> tuple[Coroutine[Any, Any, None], ...]:
     """What runs besides the link; each until cancelled."""
-    return _beat_without_link(daemon), report_posture(daemon), report_flows(daemon)
+    return (
+        _beat_without_link(daemon),
+        report_posture(daemon),
+        report_flows(daemon),
+        daemon.census.run(),
+        daemon.membership.guard.run(daemon.link.send),
+    )
 
 
 async def _beat_without_link(daemon: Daemon) -> None:

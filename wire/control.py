@@ -17,6 +17,7 @@ MAX_DOWN_BYTES: Final = 256 * 1024
 AUTH_SECONDS: Final = 10
 PING_SECONDS: Final = 25
 SILENCE_SECONDS: Final = 75
+_PART_CHARACTERS: Final = 100_000  # quoting may double it
 
 CLOSE_RESTART: Final = 1001
 CLOSE_TOO_BIG: Final = 1009
@@ -30,11 +31,13 @@ CLOSE_REPLACED: Final = 4009
 class FromServer(StrEnum):
     """What the control plane says.
 
-    hello {challenge, protocol, server_time, session_id} · ready {status, heartbeat_s} ·
+    hello {challenge, protocol, server_time, session_id} · ready {status, heartbeat_s, signing_keys} ·
     netmap {netmap, relay_token, expires_in} · part {index, count, data}: a larger message cut
     into pieces of JSON text · delta {delta} · alive {netmap_version, server_time} ·
     nudge {what, peer_machine_id?} · token {relay_token, expires_in} · reply {id, data | error} ·
-    close_reason {code, message, final}
+    count_cut {id, trial}: to agents with the capability alone, which open connections a filter would
+    cut (wire.connections) · explained {nonce, statement | null}: see wire.losses ·
+    close_reason {code, message, final, statement?, signing_keys?}: a dead node key is proven dead
     """
 
     HELLO = "hello"
@@ -46,6 +49,8 @@ class FromServer(StrEnum):
     NUDGE = "nudge"
     TOKEN = "token"
     REPLY = "reply"
+    COUNT_CUT = "count_cut"
+    EXPLAINED = "explained"
     CLOSE_REASON = "close_reason"
 
 
@@ -56,8 +61,12 @@ class FromAgent(StrEnum):
     ack {version, received_at, enforced_at, errors} · resync {have} · heartbeat {status,
     endpoints, derp_region, derp_latencies, connectivity, paths} · goodbye · endpoints
     {endpoints, derp_region, derp_latencies} · query {id, kind, args} · ping ·
+    cut_counted {id, counted}: the answer to count_cut, once for each ·
+    explain {from, to, nonce, count, lost, peers}: why does a map take these peers away? (wire.losses) ·
     event {kind: "peer_identity_changed", peer_machine_id, old, new}: a peer was refused, for its
-    identity is not the one seen before; both are base64 Ed25519 public keys
+    identity is not the one seen before; both are base64 Ed25519 public keys ·
+    event {kind: "map_refused", have, offered, lost, why}: a map that took so many peers away without
+    a reason is not acted on
     """
 
     AUTH = "auth"
@@ -69,14 +78,28 @@ class FromAgent(StrEnum):
     QUERY = "query"
     PING = "ping"
     EVENT = "event"
+    CUT_COUNTED = "cut_counted"
+    EXPLAIN = "explain"
 
 
 PEER_IDENTITY_CHANGED: Final = "peer_identity_changed"
+MAP_REFUSED: Final = "map_refused"
 
 
 def encode(kind: FromServer | FromAgent, /, **body: Any) -> str:
     """One frame as compact JSON text."""
     return json.dumps({"type": kind.value, **body}, separators=(",", ":"))
+
+
+def frames(kind: FromServer, /, **body: Any) -> list[str]:
+    """The same as one frame, or as many parts as it takes."""
+    frame = encode(kind, **body)
+    if len(frame) <= MAX_DOWN_BYTES // 2:
+        return [frame]
+    parts = [frame[at : at + _PART_CHARACTERS] for at in range(0, len(frame), _PART_CHARACTERS)]
+    return [
+        encode(FromServer.PART, index=index, count=len(parts), data=data) for index, data in enumerate(parts)
+    ]
 
 
 def parse_from_server(text: str) -> tuple[FromServer, dict[str, Any]]:

@@ -43,10 +43,8 @@ def print_plan(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -
         _print_flows(title, style(sign, fg=colour), plan["flows"][title])
     if plan["flows"]["sampled"]:
         click.echo("\nThere are more flows than are shown.")
-    machines, cut = plan["machines_affected"], len(plan["live_connections_cut"])
-    click.echo(
-        f"\n{_count(machines, 'machine')} affected; connections on {_count(cut, 'flow')} could be cut."
-    )
+    click.echo(f"\n{_count(plan['machines_affected'], 'machine')} affected; {_cut(plan)}.")
+    _print_cut(plan)
 
 
 def has_changes(plan: Mapping[str, Any]) -> bool:
@@ -131,6 +129,32 @@ def _print_flows(title: str, sign: str, flows: Sequence[Mapping[str, Any]]) -> N
     print_table(("  FROM", "TO", "WHAT"), lines)
     if len(flows) > MAX_LINES:
         click.echo(f"  and {len(flows) - MAX_LINES} more; --json has them all")
+
+
+def _print_cut(plan: Mapping[str, Any]) -> None:
+    counted = (plan.get("live_connections") or {}).get("state") == "counted"
+    lines = [
+        (
+            f"  {plain(flow['source']['name'])}",
+            plain(flow["destination"]["name"]),
+            _kind(flow),
+            str(flow["connections"]),
+        )
+        for flow in (plan["live_connections_cut"][:MAX_LINES] if counted else ())
+    ]
+    if lines:
+        print_table(("  FROM", "TO", "WHAT", "OPEN"), lines)
+
+
+def _cut(plan: Mapping[str, Any]) -> str:
+    """What becomes of connections; older control planes know only where they could be."""
+    count = plan.get("live_connections") or {}
+    if count.get("state") != "counted":
+        return f"connections on {_count(len(plan['live_connections_cut']), 'flow')} could be cut"
+    silent = count["machines_asked"] - count["machines_answered"]
+    least = "at least " if silent or not count["complete"] else ""
+    text = f"{least}{_count(count['connections'], 'open connection')} will be cut"
+    return f"{text}, {_count(silent, 'machine')} did not answer" if silent else text
 
 
 def _kind(flow: Mapping[str, Any]) -> str:

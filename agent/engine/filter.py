@@ -81,12 +81,31 @@ class Ruleset:
         return "".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What packets from the tunnel may be for at all. closed: nothing passes either way."""
+
+    own: tuple[IPNetwork, ...]
+    carried: tuple[IPNetwork, ...]
+    exit_node: bool
+    closed: bool
+
+
+def scope_of(netmap: Netmap) -> Scope:
+    """The scope of a map's machine."""
+    own = netmap.self_node
+    return Scope(
+        own=tuple(ipaddress.ip_network(text) for text in (own.tailnet_ip, own.tailnet_ipv6) if text),
+        carried=tuple(ipaddress.ip_network(route) for route in own.approved_routes),
+        exit_node=own.advertise_exit_node and own.exit_node_approved,
+        closed=own.status == "quarantined",
+    )
+
+
 def compile_filter(netmap: Netmap, settings: FilterSettings) -> Ruleset:
     """The table for this map."""
-    own = _own_addresses(netmap)
-    carried = [ipaddress.ip_network(route) for route in netmap.self_node.approved_routes]
-    exit_node = netmap.self_node.advertise_exit_node and netmap.self_node.exit_node_approved
-    closed = netmap.self_node.status == "quarantined"
+    scope = scope_of(netmap)
+    own, carried, exit_node, closed = scope.own, scope.carried, scope.exit_node, scope.closed
     chains = {} if closed or settings.shields_up else netmap.packet_filter and netmap.packet_filter.chains
     logged = netmap.packet_filter is not None and netmap.packet_filter.log and not closed
     log = FlowLogging(settings.interface, settings.log_group if logged else None)
@@ -143,11 +162,6 @@ def kill_switch(
         f'    oifname "{interface}" accept\n    iifname "{interface}" accept\n{local}    goto leave\n  }}\n'
         f"{marks}}}\n"
     )
-
-
-def _own_addresses(netmap: Netmap) -> list[IPNetwork]:
-    texts = (netmap.self_node.tailnet_ip, netmap.self_node.tailnet_ipv6)
-    return [ipaddress.ip_network(text) for text in texts if text]
 
 
 def _digest(name: str) -> str:

@@ -14,7 +14,7 @@ from agent.engine.flowlog import ALLOWED, DENIED
 
 MAX_ROWS: Final = 500
 MAX_KNOWN: Final = 16_384
-_PROTOCOLS: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp"}
+PROTOCOLS: Final = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp"}
 _PORTED: Final = ("tcp", "udp")
 # Between an IPv6 header and its payload (RFC 8200, section 4): hop-by-hop, routing, destination options.
 _EXTENSIONS: Final = (0, 43, 60)
@@ -108,7 +108,7 @@ def parse(prefix: str, packet: bytes) -> tuple[Flow, int] | None:
     verdict = {ALLOWED: "allow", DENIED: "deny"}.get(prefix[:2])
     try:
         addresses, protocol, offset, length = _header(packet)
-        name = _PROTOCOLS.get(protocol, str(protocol))
+        name = PROTOCOLS.get(protocol, str(protocol))
         port = struct.unpack_from(">H", packet, offset + 2)[0] if name in _PORTED else 0
     except (struct.error, ValueError, IndexError):
         return None

@@ -10,6 +10,7 @@ _SO_RCVBUFFORCE = 33
 _HEADER_BYTES, _FAMILY_BYTES = 16, 4
 _NLMSG_ERROR = 2
 _REQUEST_AND_ACK = 0x5
+_REQUEST_AND_DUMP = 0x301
 _TYPE_MASK = 0x3FFF
 
 
@@ -54,14 +55,24 @@ def attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", length, kind) + value + bytes(-length % 4)
 
 
+def dump(kind: int) -> bytes:
+    """A request for all that there is of a kind, of every address family."""
+    header = struct.pack("=IHHII", _HEADER_BYTES + _FAMILY_BYTES, kind, _REQUEST_AND_DUMP, 1, 0)
+    return header + struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)
+
+
 def ask(channel: socket.socket, kind: int, resource: int, data: bytes) -> None:
     """Send a request and await the kernel's word on it; OSError when it refuses."""
     length = _HEADER_BYTES + _FAMILY_BYTES + len(data)
     header = struct.pack("=IHHII", length, kind, _REQUEST_AND_ACK, 1, 0)
     channel.send(header + struct.pack(">BBH", socket.AF_UNSPEC, 0, resource) + data)
     # The kernel answers before send() returns, so a socket that does not block has it by now.
-    answer = channel.recv(4096)
-    _, answered = struct.unpack_from("=IH", answer)
-    number = struct.unpack_from("=i", answer, _HEADER_BYTES)[0] if answered == _NLMSG_ERROR else 0
+    raise_refusal(channel.recv(4096))
+
+
+def raise_refusal(datagram: bytes) -> None:
+    """OSError if the kernel refused what it was asked."""
+    _, kind = struct.unpack_from("=IH", datagram)
+    number = struct.unpack_from("=i", datagram, _HEADER_BYTES)[0] if kind == _NLMSG_ERROR else 0
     if number:
         raise OSError(-number, os.strerror(-number))

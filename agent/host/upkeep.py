@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from agent.engine.connections import count_cut
 from agent.engine.filter import FilterSettings
 from agent.engine.routes import (
     AUTO,
@@ -20,6 +21,7 @@ from agent.engine.routes import (
     offered,
     plan,
 )
+from agent.host.conntrack import open_connections
 from agent.host.filter import PacketFilter
 from agent.host.flowlog import FlowLog
 from agent.host.liveness import Liveness
@@ -29,6 +31,7 @@ from agent.host.schedule import Schedule
 from agent.io.journal import Journal
 from agent.network import Network
 from agent.state import Config
+from wire.connections import Counted, FilterTrial
 from wire.netmap import Netmap
 
 logger = logging.getLogger("agent.host")
@@ -59,6 +62,8 @@ class Upkeep:
         self.dns = Names(journal, interface, self._mark, self._avoids_tunnel)
         self._liveness = Liveness(network)
         self._netmap: Netmap | None = None
+        # The map with the rules that are in force at the moment.
+        self.judged: Netmap | None = None
         self._plan = RoutePlan()
         self._local: list[LocalNetwork] = []
         self._looked = -math.inf
@@ -90,7 +95,7 @@ class Upkeep:
             gateway=self.config.gateway,
             log_group=self.flows.want(rules is not None and rules.log),
         )
-        judged = replace(netmap, packet_filter=rules.in_force(now)) if rules else netmap
+        judged = self.judged = replace(netmap, packet_filter=rules.in_force(now)) if rules else netmap
         self._try("filter", lambda: self._apply_filter(judged, settings))
         self._schedule.plan(rules.next_change(now) if rules else None)
 
@@ -103,6 +108,17 @@ class Upkeep:
                 raise
             self.flows.give_up(error)
             self.filter.apply(netmap, replace(settings, log_group=None))
+
+    def count_cut(self, trial: FilterTrial) -> Counted:
+        """Open connections that a filter would cut if it came now; OSError when they can't be listed.
+
+        Takes as long as the kernel needs to list them: not for the event loop.
+        """
+        judged = self.judged
+        if judged is None:
+            return Counted()
+        timed = replace(trial, packet_filter=trial.packet_filter.in_force(self._now()))
+        return count_cut(judged, timed, open_connections(), shields_up=judged.self_node.shields_up)
 
     def configure(self, config: Config) -> None:
         """Preferences changed."""

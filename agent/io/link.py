@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -27,7 +27,9 @@ from agent.clock import rfc3339, unix_time
 from agent.io.port import SO_MARK
 from wire import control
 from wire.binary import WireError
+from wire.connections import CAPABILITY, FilterTrial
 from wire.control import FromAgent, FromServer
+from wire.losses import MACHINE_HEADER
 from wire.netmap import Netmap, NetmapDelta
 from wire.numbers import HEARTBEAT_SECONDS
 
@@ -47,6 +49,7 @@ _MEANT = (
     control.CLOSE_REPLACED,
 )
 MAX_PARTS = 4096
+_IN_PARTS = (FromServer.NETMAP, FromServer.DELTA, FromServer.COUNT_CUT)
 
 
 class LinkEvents(Protocol):
@@ -55,8 +58,8 @@ class LinkEvents(Protocol):
     def on_link(self, connected: bool, reason: str | None) -> None:
         """The link came up or went down."""
 
-    def on_ready(self, status: str) -> None:
-        """The control plane accepted us; status is the machine's."""
+    def on_ready(self, status: str, signing_keys: Any) -> None:
+        """The control plane accepted us; status is the machine's. signing_keys: None from an older one."""
 
     def on_netmap(self, netmap: Netmap) -> None:
         """A whole map."""
@@ -73,14 +76,23 @@ class LinkEvents(Protocol):
     def on_heartbeat_taken(self, heartbeat: dict[str, Any]) -> None:
         """The control plane has taken what this heartbeat says; peers are told of it by now."""
 
+    def on_count_cut(self, question: str, trial: FilterTrial) -> None:
+        """How many open connections would this filter cut?"""
+
+    def on_explained(self, nonce: str, statement: Any) -> bool:
+        """Why a map takes so much away; True if that map is in force now."""
+
+    def settled(self) -> bool:
+        """Whether what was sent is acted on; until then it is not acknowledged."""
+
     def on_time(self, server_time: float) -> None:
         """The control plane's clock, in Unix seconds."""
 
     def failures(self) -> list[str]:
         """Parts of the map that this host could not be made to follow."""
 
-    def on_refused(self, code: str, message: str, final: bool) -> None:
-        """The control plane does not want this machine now, or ever (final)."""
+    def on_refused(self, code: str, message: str, final: bool, proof: Mapping[str, Any]) -> None:
+        """The control plane does not want this machine now, or ever (final); proof may hold a statement."""
 
 
 class AgentLink:
@@ -90,6 +102,7 @@ class AgentLink:
         self,
         *,
         url: str,
+        org_id: str,
         machine_id: str,
         node_key: str,
         sign: Callable[[str, str, str], str],
@@ -104,6 +117,7 @@ class AgentLink:
         self._secure = parts.scheme == "https"
         self._port = parts.port or (443 if self._secure else 80)
         self._uri = f"{'wss' if self._secure else 'ws'}://{parts.netloc}{control.PATH}"
+        self._org_id = org_id
         self._machine_id, self._node_key, self._sign = machine_id, node_key, sign
         self._tls, self._mark = tls, mark
         self._events, self._heartbeat, self._netmap_version = events, heartbeat, netmap_version
@@ -168,7 +182,10 @@ class AgentLink:
                 ssl=self._tls if self._secure else None,
                 server_hostname=self._host if self._secure else None,
                 subprotocols=[Subprotocol(control.SUBPROTOCOL)],
-                additional_headers={"Authorization": f"Bearer {self._node_key}"},
+                additional_headers={
+                    "Authorization": f"Bearer {self._node_key}",
+                    MACHINE_HEADER: f"{self._org_id}/{self._machine_id}",
+                },
                 user_agent_header=f"ztna/{__version__}",
                 max_size=control.MAX_DOWN_BYTES,
                 open_timeout=CONNECT_SECONDS,
@@ -185,13 +202,7 @@ class AgentLink:
             return RESTART_RETRY_SECONDS, str(error) or type(error).__name__
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd else None
-            meant = code in (
-                control.CLOSE_CREDENTIAL,
-                control.CLOSE_FORBIDDEN,
-                control.CLOSE_TOO_CHATTY,
-                control.CLOSE_REPLACED,
-            )
-            return LAST_RETRY_SECONDS if meant else RESTART_RETRY_SECONDS, f"closed with {code}"
+            return LAST_RETRY_SECONDS if code in _MEANT else RESTART_RETRY_SECONDS, f"closed with {code}"
 
     async def _converse(self, connection: ClientConnection) -> tuple[float, str]:
         """Speak until the socket ends."""
@@ -213,7 +224,7 @@ class AgentLink:
                     signature=self._sign(challenge, self._netloc, session),
                     netmap_version=self._netmap_version(),
                     version=__version__,
-                    capabilities=["hybrid-psk-v1"],
+                    capabilities=["hybrid-psk-v1", CAPABILITY],
                 )
             )
         beats = asyncio.create_task(self._heartbeats(connection))
@@ -222,8 +233,8 @@ class AgentLink:
                 await self._take(connection, _text(frame))
         finally:
             beats.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
-                await beats
+            # To await them would swallow our own cancellation along with theirs.
+            await asyncio.gather(beats, return_exceptions=True)
         return RESTART_RETRY_SECONDS, f"closed with {connection.close_code}"
 
     async def _take(self, connection: ClientConnection, text: str) -> None:
@@ -235,7 +246,7 @@ class AgentLink:
                 self._accepted.set()
                 self._pause = FIRST_RETRY_SECONDS
                 self._events.on_link(True, None)
-                self._events.on_ready(str(body.get("status")))
+                self._events.on_ready(str(body.get("status")), body.get("signing_keys"))
                 self._beat.set()
             case FromServer.NETMAP:
                 self._token(body)
@@ -253,6 +264,12 @@ class AgentLink:
             case FromServer.NUDGE:
                 peer = body.get("peer_machine_id")
                 self._events.on_nudge(str(body.get("what")), str(peer) if peer else None)
+            case FromServer.COUNT_CUT:
+                trial = FilterTrial.from_json(body.get("trial") or {})
+                self._events.on_count_cut(str(body.get("id")), trial)
+            case FromServer.EXPLAINED:
+                if self._events.on_explained(str(body.get("nonce")), body.get("statement")):
+                    await self._acknowledge()
             case FromServer.ALIVE:
                 self._note_time(body)
                 if self._unanswered and (heartbeat := self._unanswered.popleft()):
@@ -262,7 +279,7 @@ class AgentLink:
                     await connection.send(control.encode(FromAgent.RESYNC, have=self._netmap_version()))
             case FromServer.CLOSE_REASON:
                 code, message = str(body.get("code")), str(body.get("message"))
-                self._events.on_refused(code, message, bool(body.get("final")))
+                self._events.on_refused(code, message, bool(body.get("final")), body)
             case FromServer.HELLO | FromServer.REPLY:
                 pass
 
@@ -285,11 +302,13 @@ class AgentLink:
             return
         whole = json.loads("".join(self._parts))
         self._parts.clear()
-        if not isinstance(whole, dict) or whole.get("type") not in (FromServer.NETMAP, FromServer.DELTA):
+        if not isinstance(whole, dict) or whole.get("type") not in _IN_PARTS:
             raise WireError("parts do not make a message")
         await self._handle(connection, FromServer(whole.pop("type")), whole)
 
     async def _acknowledge(self) -> None:
+        if not self._events.settled():
+            return
         now, failed = rfc3339(time.time()), self._events.failures()
         await self.send(
             FromAgent.ACK, version=self._netmap_version(), received_at=now, enforced_at=now, errors=failed
@@ -344,7 +363,7 @@ class AgentLink:
             detail = json.loads(error.response.body or b"{}")["error"]
             code, message = str(detail["code"]), str(detail["message"])
         if status in (401, 403):
-            self._events.on_refused(code, message, code == "INVALID_NODE_KEY")
+            self._events.on_refused(code, message, code == "INVALID_NODE_KEY", {})
         return (RESTART_RETRY_SECONDS if status >= 500 else LAST_RETRY_SECONDS), f"{code}: {message}"
 
 

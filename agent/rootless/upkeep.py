@@ -4,6 +4,7 @@ import asyncio
 
 from agent.engine.routes import LocalNetwork
 from agent.host.upkeep import Upkeep
+from wire.connections import Counted, FilterTrial
 from wire.netmap import Netmap
 
 
@@ -13,6 +14,10 @@ class InsideUpkeep(Upkeep):
     def apply(self, netmap: Netmap) -> None:
         """A map came."""
         self._netmap = netmap
+
+    def count_cut(self, trial: FilterTrial) -> Counted:
+        """Nothing comes in here."""
+        return Counted()
 
     async def run(self) -> None:
         """Nothing of the host needs to be watched."""

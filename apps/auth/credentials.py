@@ -23,7 +23,7 @@ BAD_TOKEN = "Invalid or expired token"
 
 def register() -> None:
     """Make both kinds known to the API."""
-    signing.provide_keyring(signing.Keyring(keyring.current, keyring.public))
+    signing.provide_keyring(signing.Keyring(keyring.current, keyring.public, keyring.introductions))
     register_credential("", user_principal)
     register_credential(API_KEY_PREFIX, api_key_principal)
 

@@ -13,10 +13,14 @@ from django.utils import timezone
 
 from apps.auth.models import SigningKey
 from apps.core import sealing
+from apps.core.api.signing import jwk_of, sign_with
+from wire.losses import INTRODUCTION_AUDIENCE, INTRODUCTION_TYPE
 
 OVERLAP = timedelta(hours=2)
 CACHED_SECONDS = 60
 AGAIN_AFTER_SECONDS = 1
+# A machine may have been off for years; who leads to whom does not change.
+INTRODUCTIONS_KEPT, INTRODUCTION_SECONDS = 500, 20 * 365 * 24 * 3600
 
 _cache: dict[str, tuple[float, Any]] = {}
 
@@ -34,6 +38,11 @@ def public(unknown_kid: bool = False) -> dict[str, ec.EllipticCurvePublicKey]:
     return _cached("public", _load_public, AGAIN_AFTER_SECONDS if unknown_kid else CACHED_SECONDS)
 
 
+def introductions() -> list[str]:
+    """For each key what the one before it signed, oldest first: whoever knows one finds the present."""
+    return _cached("introductions", _load_introductions, CACHED_SECONDS)
+
+
 def forget() -> None:
     """Drop what this process remembers."""
     _cache.clear()
@@ -42,9 +51,12 @@ def forget() -> None:
 def rotate() -> str:
     """Make a new signing key and return its kid; the old one goes on verifying for the overlap."""
     with transaction.atomic():
+        former = _load_current()
         SigningKey.objects.filter(state="retiring", not_after__lt=timezone.now()).update(state="retired")
         SigningKey.objects.filter(state="active").update(state="retiring", not_after=timezone.now() + OVERLAP)
         made = _make()
+        made.introduction = _introduce(made, former)
+        made.save(update_fields=["introduction"])
     transaction.on_commit(forget)
     return made.kid
 
@@ -73,6 +85,23 @@ def _load_public() -> dict[str, ec.EllipticCurvePublicKey]:
     current()
     rows = SigningKey.objects.exclude(state="retired").exclude(not_after__lt=timezone.now())
     return {row.kid: serialization.load_pem_public_key(row.public_key.encode()) for row in rows}
+
+
+def _load_introductions() -> list[str]:
+    rows = SigningKey.objects.exclude(introduction=None).order_by("-created_at")
+    return list(rows.values_list("introduction", flat=True)[:INTRODUCTIONS_KEPT])[::-1]
+
+
+def _introduce(made: SigningKey, former: tuple[str, ec.EllipticCurvePrivateKey]) -> str:
+    key = serialization.load_pem_public_key(made.public_key.encode())
+    claims = {"sub": made.kid, "jwk": jwk_of(made.kid, key)}
+    return sign_with(
+        former,
+        claims,
+        audience=INTRODUCTION_AUDIENCE,
+        seconds=INTRODUCTION_SECONDS,
+        type_=INTRODUCTION_TYPE,
+    )
 
 
 def _make() -> SigningKey:

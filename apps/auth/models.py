@@ -115,6 +115,7 @@ class SigningKey(Row):
     public_key = models.TextField(help_text="PEM")
     private_key = models.BinaryField(help_text="PKCS#8, sealed")
     not_after = models.DateTimeField(null=True)
+    introduction = models.TextField(null=True, help_text="a token in which the key before names this one")
 
     class Meta:
         db_table = "signing_keys"

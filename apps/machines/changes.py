@@ -97,7 +97,7 @@ def nudge(machine: Machine, what: str, *, peer: Machine | None = None) -> None:
     """Ask a machine's agent, after commit, to look at something now."""
     body = {"what": what} | ({"peer_machine_id": str(peer.pk)} if peer else {})
     message = {"type": "agent.nudge", "machine_id": str(machine.pk), "body": body}
-    transaction.on_commit(lambda: _send(fleet_group(machine.org_id), message))
+    transaction.on_commit(lambda: tell_agents(machine.org_id, message))
 
 
 def _announce(org_id: uuid.UUID, version: int, changed: list[uuid.UUID], dead_keys: list[str]) -> None:
@@ -108,11 +108,12 @@ def _announce(org_id: uuid.UUID, version: int, changed: list[uuid.UUID], dead_ke
     except (RedisError, OSError):
         # The change is committed; caches lapse by themselves within minutes.
         logger.exception("caches not refreshed", extra={"org": str(org_id)})
-    _send(fleet_group(org_id), {"type": "netmap.changed", "version": version, "at": committed_at})
+    tell_agents(org_id, {"type": "netmap.changed", "version": version, "at": committed_at})
 
 
-def _send(group: str, message: dict[str, object]) -> None:
+def tell_agents(org_id: uuid.UUID, message: dict[str, object]) -> None:
+    """Send to the fleets of an organisation; see `apps.machines.fleet`."""
     try:
-        send_to_group(group, message)
+        send_to_group(fleet_group(org_id), message)
     except (RedisError, OSError):
-        logger.exception("agents not told; the next look catches up", extra={"group": group})
+        logger.exception("agents not told; the next look catches up", extra={"org": str(org_id)})

@@ -23,15 +23,17 @@ from django.utils import timezone
 from apps.auth.secrets import secret_hash
 from apps.core import ratelimit
 from apps.core.addresses import client_address
-from apps.core.api.rendering import as_api_error
+from apps.core.api.signing import introduced_keys
 from apps.core.clock import rfc3339
 from apps.core.errors import ApiError, Unauthorized
 from apps.core.ratelimit import Limit
 from apps.machines import errors, queries
+from apps.machines.census import OpenQuestions
 from apps.machines.changes import stored_version
 from apps.machines.enforcement import FAILED, Awaited, acknowledgements
 from apps.machines.fleet import fleet_of
 from apps.machines.keys import verify
+from apps.machines.losses import explained, parse_question, removal
 from apps.machines.netmap import Changes, Snapshot, View, delta_for, full_map, resumed
 from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
 from apps.machines.reports import parse_report
@@ -41,8 +43,10 @@ from apps.machines.snapshots import feed_of
 from apps.machines.tokens import relay_token
 from wire import control
 from wire.binary import WireError
+from wire.connections import FilterTrial
 from wire.control import FromAgent, FromServer
 from wire.identity import agent_auth
+from wire.losses import MACHINE_HEADER
 from wire.netmap import NetmapDelta
 from wire.numbers import HEARTBEAT_SECONDS, RELAY_TOKEN_SECONDS
 
@@ -56,7 +60,6 @@ QUIET_SECONDS = 3.0
 # An agent that was away gets what changed, unless that is most of the map.
 RESUMED_SHARE = 0.5
 TOKEN_EVERY_SECONDS = RELAY_TOKEN_SECONDS - 300
-PART_CHARACTERS = 100_000  # quoting may double it
 FRAMES = Limit(600, 60)
 
 
@@ -77,7 +80,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         offered = control.SUBPROTOCOL in self.scope["subprotocols"]
         await self.accept(control.SUBPROTOCOL if offered else None)
         self.session, self._challenge = uuid.uuid4().hex, secrets.token_urlsafe(32)
-        self._host = headers.get(b"host", "")
+        self._host, self._claimed = headers.get(b"host", ""), headers.get(MACHINE_HEADER.lower().encode(), "")
         peer = self.scope["client"][0] if self.scope.get("client") else None
         self._address = client_address(peer, headers.get(b"x-forwarded-for"))
         self._began = self._last_frame = time.monotonic()
@@ -86,7 +89,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._current = -1  # up to which that map is still right
         self._sent_at = self._token_at = 0.0
         self._gather = FIRST_GATHER_SECONDS
-        self._awaited = Awaited()
+        self._awaited, self._questions = Awaited(), OpenQuestions()
         self._map_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._start(self._watch())
@@ -150,8 +153,11 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if self.node is None:
             return
         self._joined = True
+        self._questions.understands(body.get("capabilities"))
         await fleet_of(self.node.org_id).join(self)
-        await self._say(FromServer.READY, status=self.node.status, heartbeat_s=HEARTBEAT_SECONDS)
+        keys = await database_sync_to_async(introduced_keys)()
+        ready = {"status": self.node.status, "heartbeat_s": HEARTBEAT_SECONDS, "signing_keys": keys}
+        await self._say(FromServer.READY, **ready)
         await self._send_map(held=body.get("netmap_version"))
 
     async def _on_heartbeat(self, body: dict[str, Any]) -> None:
@@ -160,8 +166,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if node is None:
             return
         await self._hear(node, report)
-        await self._catch_up()
-        await self._say(FromServer.ALIVE, netmap_version=self._version, server_time=rfc3339(timezone.now()))
+        await self._on_ping({})
 
     async def _on_endpoints(self, body: dict[str, Any]) -> None:
         report = parse_report({**body, "status": "online"}, address=self._address)
@@ -193,19 +198,21 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if node := await self._reload():
             await database_sync_to_async(report_event)(node, body)
 
+    async def _on_cut_counted(self, body: dict[str, Any]) -> None:
+        self._questions.answered(self.node, body)
+
+    async def _on_explain(self, body: dict[str, Any]) -> None:
+        if node := await self._reload():
+            statement = await database_sync_to_async(explained)(node, parse_question(body))
+            await self._say(FromServer.EXPLAINED, nonce=body.get("nonce"), statement=statement)
+
     async def _on_resync(self, body: dict[str, Any]) -> None:
         await self._send_map(held=None)
 
     async def _on_query(self, body: dict[str, Any]) -> None:
-        node = await self._reload()
-        if node is None:
-            return
-        try:
-            answer = {"data": await database_sync_to_async(queries.answer)(node, body)}
-        except Exception as error:
-            refused = as_api_error(error)
-            answer = {"error": {"code": refused.code, "message": refused.message, **refused.extra}}
-        await self._say(FromServer.REPLY, id=body.get("id"), **answer)
+        if node := await self._reload():
+            answer = await database_sync_to_async(queries.reply)(node, body)
+            await self._say(FromServer.REPLY, id=body.get("id"), **answer)
 
     # What the rest of the control plane says
 
@@ -224,6 +231,11 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def nudge(self, body: dict[str, Any]) -> None:
         """See apps.machines.fleet.Member."""
         await self._say(FromServer.NUDGE, **body)
+
+    async def asked(self, question: str, trial: FilterTrial) -> None:
+        """See apps.machines.fleet.Member."""
+        if self._questions.put(question, trial):
+            await self._say(FromServer.COUNT_CUT, id=question, trial=trial.to_json())
 
     async def replaced(self) -> None:
         """See apps.machines.fleet.Member."""
@@ -358,21 +370,19 @@ class AgentConsumer(AsyncWebsocketConsumer):
     # Frames
 
     async def _say(self, kind: FromServer, **body: Any) -> None:
-        frame = control.encode(kind, **body)
-        if len(frame) <= control.MAX_DOWN_BYTES // 2:
+        for frame in control.frames(kind, **body):
             await self.send(frame)
-            return
-        parts = [frame[at : at + PART_CHARACTERS] for at in range(0, len(frame), PART_CHARACTERS)]
-        for index, data in enumerate(parts):
-            await self.send(control.encode(FromServer.PART, index=index, count=len(parts), data=data))
 
     async def _refuse(self, error: ApiError) -> None:
         """Close for a failure of the machine's standing; a dead node key is final."""
         code = control.CLOSE_CREDENTIAL if error.status == 401 else control.CLOSE_FORBIDDEN
-        await self._end(code, error, final=isinstance(error, errors.InvalidNodeKey))
+        final, proof = isinstance(error, errors.InvalidNodeKey), {}
+        if final:
+            proof = await database_sync_to_async(removal)(self._claimed, self._key_hash)
+        await self._end(code, error, final=final, **proof)
 
-    async def _end(self, code: int, error: ApiError, *, final: bool) -> None:
-        await self._say(FromServer.CLOSE_REASON, code=error.code, message=error.message, final=final)
+    async def _end(self, code: int, error: ApiError, *, final: bool, **proof: Any) -> None:
+        await self._say(FromServer.CLOSE_REASON, code=error.code, message=error.message, final=final, **proof)
         await self.close(code)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

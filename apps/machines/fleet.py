@@ -16,9 +16,11 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from apps.core.errors import ApiError
+from apps.machines.census import trials_of
 from apps.machines.changes import fleet_group, map_version
 from apps.machines.nodes import Node, find_node
 from apps.machines.snapshots import feed_of
+from wire.connections import FilterTrial
 
 logger = logging.getLogger("quickztna.agents")
 WATCH_SECONDS = 5
@@ -43,6 +45,9 @@ class Member(Protocol):
     async def nudge(self, body: dict[str, Any]) -> None:
         """The agent should look at something now."""
 
+    async def asked(self, question: str, trial: FilterTrial) -> None:
+        """Which open connections would this filter cut?"""
+
     async def replaced(self) -> None:
         """The machine opened another socket."""
 
@@ -60,6 +65,7 @@ class Fleet:
         self._news = asyncio.Event()
         self._channel: asyncio.Task[str] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def join(self, member: Member) -> None:
         """From here on the member hears of everything; another socket of its machine is closed."""
@@ -103,12 +109,30 @@ class Fleet:
             if message["type"] == "netmap.changed":
                 self._want(message["version"], message["at"])
                 continue
+            if message["type"] == "agent.asked":
+                task = asyncio.create_task(self._ask(message["question"], message["machines"]))
+                self._asking.add(task)
+                task.add_done_callback(self._asking.discard)
+                continue
             for member in list(self._members.get(message["machine_id"], ())):
                 with contextlib.suppress(Exception):  # a socket that just went
                     if message["type"] == "agent.nudge":
                         await member.nudge(message["body"])
                     elif message["session"] != member.session:
                         await member.replaced()
+
+    async def _ask(self, question: str, machines: list[str]) -> None:
+        """Put a question to those of some machines that are connected here."""
+        here = [key for key in machines if key in self._members]
+        try:
+            trials = await database_sync_to_async(trials_of)(self._org_id, question, here) if here else {}
+        except Exception:
+            logger.exception("machines not asked", extra={"org": str(self._org_id)})
+            return
+        for key, trial in trials.items():
+            for member in list(self._members.get(key, ())):
+                with contextlib.suppress(Exception):  # a socket that just went
+                    await member.asked(question, trial)
 
     def _want(self, version: int, at: float) -> None:
         if version > self._version:

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core import ratelimit
-from apps.core.api.rendering import WireEncoder, field_error
+from apps.core.api.rendering import WireEncoder, as_api_error, field_error
 from apps.core.errors import InvalidInput
 from apps.machines.answers import exchange_answer
 from apps.machines.api.node import CompleteInput, ExchangeInput, InitiateInput
@@ -17,6 +17,15 @@ from apps.machines.services.commands import deliver_commands
 from apps.machines.snapshots import relays_of
 from apps.machines.tokens import relay_token
 from wire.numbers import RELAY_TOKEN_SECONDS
+
+
+def reply(node: Node, body: Mapping[str, Any]) -> dict[str, Any]:
+    """{data}, or {error} as over HTTP."""
+    try:
+        return {"data": answer(node, body)}
+    except Exception as error:
+        refused = as_api_error(error)
+        return {"error": {"code": refused.code, "message": refused.message, **refused.extra}}
 
 
 def answer(node: Node, body: Mapping[str, Any]) -> Any:

@@ -5,3 +5,5 @@ from django.dispatch import Signal
 machines_touched = Signal()  # kwargs: org_id, changed, removed (lists of Machine)
 # kwargs: machine, posture (what it said of its health, unchecked), actor; after its enrolment's commit
 machine_registered = Signal()
+# kwargs: org_id, question (text), answers (machine id -> wire.connections.Counted); outside any transaction
+connections_counted = Signal()

@@ -16,7 +16,7 @@ from apps.core.actors import Actor
 from apps.core.jobs import job
 from apps.core.realtime import publish
 from apps.machines import presence
-from apps.machines.changes import touch
+from apps.machines.changes import RIGHTS, touch
 from apps.machines.models import AgentCommand, AuthKey, KeyExchange, Machine, NetmapAck, NetmapChange
 from apps.machines.services.commands import UNFINISHED
 from apps.machines.services.removal import remove_machines
@@ -27,7 +27,8 @@ from wire.numbers import OFFLINE_AFTER_SECONDS
 BATCH = 500
 SWEEP_SECONDS = 15
 RUNNING_LIMIT = timedelta(hours=1)
-CHANGES_KEPT = timedelta(hours=1)
+# Agents that were away follow by them, and they are the reasons for what a map takes away.
+CHANGES_KEPT, RIGHTS_KEPT = timedelta(days=1), timedelta(days=90)
 ACKS_KEPT = timedelta(days=7)
 LAST_SWEEP, SWEEP_FROM = "machines:last-sweep", "machines:sweep-from"
 
@@ -207,9 +208,10 @@ def prune_netmap() -> dict[str, int]:
     lapsed = KeyExchange.all_orgs.filter(status="pending", expires_at__lte=now)
     closed = lapsed.update(status="expired", x25519_public=None, mlkem_ciphertext=None, nonce=None)
     # The newest stay: a process may be an hour behind only if it slept.
-    pruned, _ = NetmapChange.all_orgs.filter(
+    old = NetmapChange.all_orgs.filter(
         created_at__lt=now - CHANGES_KEPT, version__lt=F("org__netmap_version")
-    ).delete()
+    )
+    pruned, _ = old.exclude(machine_id=RIGHTS, created_at__gte=now - RIGHTS_KEPT).delete()
     forgotten, _ = NetmapAck.all_orgs.filter(created_at__lt=now - ACKS_KEPT).delete()
     return {"exchanges": closed, "changes": pruned, "acks": forgotten}
 

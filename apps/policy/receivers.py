@@ -6,7 +6,9 @@ from django.dispatch import receiver
 
 from apps.machines.changes import touch, touch_rights
 from apps.machines.models import Machine
+from apps.machines.signals import connections_counted
 from apps.orgs import signals
+from apps.policy.services.cutcount import take_counts
 from apps.policy.services.grants import revoke_all_of
 from apps.policy.services.rules import create_rule
 
@@ -46,3 +48,9 @@ def forget_member(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: 
     if owned:
         touch(org, changed=owned)
     return 0
+
+
+@receiver(connections_counted)
+def complete_plan(sender: Any, *, org_id: Any, question: Any, answers: Any, **kwargs: Any) -> None:
+    """Machines say which open connections a plan would cut."""
+    take_counts(org_id, plan_id=question, answers=answers)

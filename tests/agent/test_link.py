@@ -26,7 +26,7 @@ class Agent:
     def on_link(self, connected, reason):
         self.seen.append(("link", connected))
 
-    def on_ready(self, status):
+    def on_ready(self, status, signing_keys):
         self.seen.append(("ready", status))
 
     def on_netmap(self, netmap):
@@ -48,13 +48,23 @@ class Agent:
     def on_heartbeat_taken(self, heartbeat):
         self.seen.append(("taken", heartbeat))
 
+    def on_count_cut(self, question, trial):
+        self.seen.append(("count_cut", question, trial))
+
+    def on_explained(self, nonce, statement):
+        self.seen.append(("explained", nonce, statement))
+        return True
+
+    def settled(self):
+        return True
+
     def on_time(self, server_time):
         self.time = server_time
 
     def failures(self):
         return []
 
-    def on_refused(self, code, message, final):
+    def on_refused(self, code, message, final, proof):
         self.seen.append(("refused", code, final))
 
 
@@ -72,6 +82,7 @@ async def linked(speak, *, beat=False):
         agent = Agent()
         link = AgentLink(
             url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            org_id="o",
             machine_id="m",
             node_key="nk_live_x",
             sign=lambda challenge, host, session: f"{challenge}/{session}",

@@ -14,7 +14,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from agent.io.link import AgentLink
 from tests import services
 from tests.bench.measure import pin
 from wire.binary import encode_key
+from wire.connections import FilterTrial
 from wire.identity import agent_auth
 from wire.netmap import Netmap, NetmapDelta
 
@@ -180,6 +181,7 @@ class FarmAgent:
         self.maps = self.deltas = 0
         self.link = AgentLink(
             url=url,
+            org_id="",
             machine_id=machine.machine_id,
             node_key=machine.node_key,
             sign=self._sign,
@@ -201,7 +203,7 @@ class FarmAgent:
         if not connected:
             self.current_at = 0.0
 
-    def on_ready(self, status: str) -> None:
+    def on_ready(self, status: str, signing_keys: Any) -> None:
         """The control plane accepted us."""
         self.ready_at = time.monotonic()
 
@@ -229,6 +231,17 @@ class FarmAgent:
     def on_heartbeat_taken(self, heartbeat: dict[str, Any]) -> None:
         """Not needed here."""
 
+    def on_count_cut(self, question: str, trial: FilterTrial) -> None:
+        """No connection is open here."""
+
+    def on_explained(self, nonce: str, statement: Any) -> bool:
+        """Maps are taken as they come."""
+        return False
+
+    def settled(self) -> bool:
+        """At once."""
+        return True
+
     def on_time(self, server_time: float) -> None:
         """Not needed here."""
 
@@ -236,7 +249,7 @@ class FarmAgent:
         """There is no host that could fail."""
         return []
 
-    def on_refused(self, code: str, message: str, final: bool) -> None:
+    def on_refused(self, code: str, message: str, final: bool, proof: Mapping[str, Any]) -> None:
         """Counted: there should be none."""
         self.refusals.append(code)
 

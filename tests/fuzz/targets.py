@@ -10,6 +10,7 @@ from relay.core import Claims, Limits, RelayCore, TokenRefused
 from relay.tokens import TokenVerifier
 from wire import control, disco, psk, relay, stun
 from wire.binary import Endpoint, WireError
+from wire.connections import Counted, FilterTrial
 from wire.netmap import Netmap, NetmapDelta
 
 
@@ -79,7 +80,7 @@ def fuzz_netmap(data: bytes) -> None:
         return
     if not isinstance(document, dict):
         return
-    for kind in (Netmap, NetmapDelta):
+    for kind in (Netmap, NetmapDelta, FilterTrial, Counted):
         try:
             found = kind.from_json(document)
         except WireError:

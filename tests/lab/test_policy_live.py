@@ -10,7 +10,7 @@ from tests.lab.site import site, wait_until
 
 pytestmark = pytest.mark.lab
 
-PORT = 9000
+PORT, COUNTED_PORT = 9000, 9100
 TICK_SECONDS = 0.02
 SOON = 1.0
 GRANT_SECONDS = 60
@@ -22,14 +22,14 @@ class Flow:
     nc comes back as long as the flow is wanted, so that what opens again is used at once.
     """
 
-    def __init__(self, network):
+    def __init__(self, network, port=PORT):
         self._path = network.site.directory / f"flow-{time.monotonic_ns()}"
         self._log = self._path.open("wb")
         address = network.beta.ztna("ip").strip()
-        self._server = network.beta.host.spawn(["nc", "-lk", str(PORT)], log=self._log)
+        self._server = network.beta.host.spawn(["nc", "-lk", str(port)], log=self._log)
         sender = (
             f"while :; do (while date +%s.%N; do sleep {TICK_SECONDS}; done) "
-            f"| nc -w 1 {address} {PORT}; sleep {TICK_SECONDS}; done"
+            f"| nc -w 1 {address} {port}; sleep {TICK_SECONDS}; done"
         )
         self._errors = (network.site.directory / "nc.log").open("ab")
         self._client = network.alpha.host.spawn(["sh", "-c", sender], log=self._errors)
@@ -63,6 +63,7 @@ class Network:
             for name in ("alpha", "beta")
         ]
         for machine in machines:
+            self.prepare(machine)
             machine.up(key)
         self.alpha, self.beta = machines
         wait_until(lambda: self.alpha.peers().get("beta", {}).get("path") == "direct", "a direct path", 30)
@@ -73,6 +74,9 @@ class Network:
         self.rules("POST", name="ping", source="*", destination="*", protocol="icmp")
         wait_until(self.enforced, "enforcement", 10)
 
+    def prepare(self, machine):
+        """Before a machine starts for the first time."""
+
     def rules(self, method, rule_id=None, **values):
         query = {"org_id": self.ada.org_id} | ({"id": f"eq.{rule_id}"} if rule_id else {})
         return self.site.request(
@@ -80,13 +84,26 @@ class Network:
         )
 
     def enforced(self):
-        body = {"action": "enforcement", "org_id": self.ada.org_id}
-        found = self.site.request("POST", "/api/policy", token=self.ada.token, json=body)
+        found = self.policy("enforcement")
         return found["acknowledged"] == found["agents_total"] == len(self.ids)
 
-    def open_port(self, **values):
+    def policy(self, action, **values):
+        body = {"action": action, "org_id": self.ada.org_id, **values}
+        return self.site.request("POST", "/api/policy", token=self.ada.token, json=body)
+
+    def counted(self, **changes):
+        """A plan for rules once the machines have said which connections it cuts."""
+        made = self.policy("plan", changes={"acl_rules": changes})
+
+        def answered():
+            plan = self.policy("get_plan", plan_id=made["plan_id"])
+            return plan["live_connections"]["state"] == "counted" and plan
+
+        return wait_until(answered, "an answer", 5)
+
+    def open_port(self, port=PORT, **values):
         ends = {"source": self.ids["alpha"], "destination": self.ids["beta"]}
-        rule = self.rules("POST", name="nc", **ends, protocol="tcp", ports=str(PORT), **values)
+        rule = self.rules("POST", name="nc", **ends, protocol="tcp", ports=str(port), **values)
         return (rule[0] if isinstance(rule, list) else rule)["id"]
 
     def start_control(self):
@@ -145,7 +162,7 @@ def test_a_grant_opens_and_shuts_to_the_second_without_the_control_plane(network
 def test_a_rule_with_a_beginning_and_an_end_needs_no_control_plane_either(network, flow):
     opens = int(time.time()) + 8
     shuts = opens + 4
-    rule = network.open_port(starts_at=_rfc3339(opens), expires_at=_rfc3339(shuts))
+    rule = network.open_port(starts_at=rfc3339(opens), expires_at=rfc3339(shuts))
     time.sleep(2)
     assert flow.arrivals() == []
     network.site.stop_control()
@@ -159,9 +176,31 @@ def test_a_rule_with_a_beginning_and_an_end_needs_no_control_plane_either(networ
     network.rules("DELETE", rule)
 
 
+def test_a_plan_counts_the_open_connections_that_it_cuts_and_no_others(network):
+    rule = network.open_port(COUNTED_PORT)
+    flow = Flow(network, COUNTED_PORT)
+    try:
+        wait_until(lambda: flow.alive, "a flow", 5, pause=0.1)
+        wider = network.counted(update=[{"id": rule, "ports": f"{COUNTED_PORT}-{COUNTED_PORT + 1}"}])
+        assert (wider["live_connections"]["machines_answered"], wider["live_connections_cut"]) == (1, [])
+        cutting = network.counted(delete=[rule])
+        told = {"connections": 1, "machines_asked": 1, "machines_answered": 1}
+        assert told.items() <= cutting["live_connections"].items()
+        (cut,) = cutting["live_connections_cut"]
+        assert (cut["source"]["name"], cut["destination"]["name"]) == ("alpha", "beta")
+        assert (cut["ports"], cut["connections"], cut["rules"]) == (str(COUNTED_PORT), 1, ["nc"])
+        assert flow.alive
+        applied = time.time()
+        network.policy("apply", plan_id=cutting["plan_id"])
+        time.sleep(2)
+        assert applied < flow.arrivals()[-1] < applied + SOON
+    finally:
+        flow.end()
+
+
 def _unix(text):
     return datetime.fromisoformat(text).timestamp()
 
 
-def _rfc3339(seconds):
+def rfc3339(seconds):
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent.session import Session
 
 EXIT_CHANGES = 2
-ENFORCED_SECONDS = 5.0
+ENFORCED_SECONDS, COUNTED_SECONDS = 5.0, 3.0
 _POLL_SECONDS = 0.25
 _COLUMN_OF = {"src": "source", "dst": "destination", "proto": "protocol"}
 
@@ -214,10 +214,23 @@ def _make(context: Context, file: Any, text: str | None) -> tuple[dict[str, Any]
         present = await session.call("POST", "/api/org-management", asked)
         moved = {name: value for name, value in settings.items() if present.get(name) != value}
         wanted = {"changes": changes(named(rules, machines), moved, rows), "note": text}
-        made = await _policy(session, config, "plan", **wanted)
+        made = await _counted(session, config, await _policy(session, config, "plan", **wanted))
         return made, {row["id"]: row for row in rows}
 
     return context.as_person(work)
+
+
+async def _counted(session: "Session", config: Config, made: dict[str, Any]) -> dict[str, Any]:
+    """A plan once the machines have said which open connections it cuts; it waits for them, for a while."""
+    import asyncio
+
+    deadline = asyncio.get_running_loop().time() + COUNTED_SECONDS
+    while made.get("live_connections", {}).get("state") == "asking":
+        if asyncio.get_running_loop().time() > deadline:
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+        made = await _policy(session, config, "get_plan", plan_id=made["plan_id"])
+    return made
 
 
 def _known_plan(context: Context, plan_id: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,6 +16,7 @@ _DISCONNECTED: dict[str, Any] = {
     "connected": False,
     "control_connected": False,
     "refusal": None,
+    "map_refused": None,
     "mode": "disconnected",
     "backend": None,
     "mtu": None,
@@ -85,6 +86,9 @@ def _print(status: dict[str, Any]) -> None:
                 f"{status['mode']} on {status['interface']} ({status['backend']}), MTU {status['mtu']}",
             )
         )
+        if refused := status["map_refused"]:
+            text = f"one that takes {refused['lost']} peers away is not acted on: {plain(refused['why'])}"
+            rows.append(("Map", style(text, fg="red")))
         rows.append(("DERP Region", _relay(status)))
         rows.append(("Quantum-safe", _quantum(pqc)))
         rows.append(("Peers", f"{status['peers_online']} online, {status['peers_offline']} offline"))

@@ -5,7 +5,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jwt
@@ -20,11 +20,13 @@ LEEWAY_SECONDS = 30
 class Keyring(NamedTuple):
     """current: (kid, private key) that signs; public: kid -> key, of all that still verify.
 
-    public takes unknown_kid=True to look again for a key that is newer than its cache.
+    public takes unknown_kid=True to look again for a key that is newer than its cache. introductions:
+    for each key after the first a token in which the one before it names it, oldest first.
     """
 
     current: Callable[[], tuple[str, EllipticCurvePrivateKey]]
     public: Callable[..., Mapping[str, EllipticCurvePublicKey]]
+    introductions: Callable[[], Sequence[str]] = tuple
 
 
 _keyring: list[Keyring] = []
@@ -36,7 +38,19 @@ def provide_keyring(keyring: Keyring) -> None:
 
 def sign(claims: Mapping[str, Any], *, audience: str, seconds: int, type_: str = "JWT") -> str:
     """A compact JWT with iss, aud, iat, exp and jti added to the claims."""
-    kid, key = _keyring[0].current()
+    return sign_with(_keyring[0].current(), claims, audience=audience, seconds=seconds, type_=type_)
+
+
+def sign_with(
+    current: tuple[str, EllipticCurvePrivateKey],
+    claims: Mapping[str, Any],
+    *,
+    audience: str,
+    seconds: int,
+    type_: str = "JWT",
+) -> str:
+    """The same by a key of the caller's, (kid, private key)."""
+    kid, key = current
     now = int(time.time())
     body = {
         **claims,
@@ -72,9 +86,15 @@ def verify(token: str, *, audience: str, type_: str = "JWT") -> dict[str, Any]:
 
 def key_set() -> dict[str, Any]:
     """JWKS of all keys that still verify."""
+    return {"keys": [jwk_of(kid, key) for kid, key in _keyring[0].public().items()]}
+
+
+def jwk_of(kid: str, key: EllipticCurvePublicKey) -> dict[str, str]:
+    """A public key as it is published (RFC 7517)."""
     algorithm = jwt.algorithms.ECAlgorithm(jwt.algorithms.ECAlgorithm.SHA256)
-    keys = [
-        {**algorithm.to_jwk(key, as_dict=True), "kid": kid, "use": "sig", "alg": "ES256"}
-        for kid, key in _keyring[0].public().items()
-    ]
-    return {"keys": keys}
+    return {**algorithm.to_jwk(key, as_dict=True), "kid": kid, "use": "sig", "alg": "ES256"}
+
+
+def introduced_keys() -> dict[str, Any]:
+    """The same with what lets those who know an older key trust the newer ones."""
+    return {**key_set(), "introductions": list(_keyring[0].introductions())}

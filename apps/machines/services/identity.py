@@ -1,4 +1,4 @@
-"""What machines report of each other's identity."""
+"""What machines report of what they refused: a peer's changed identity, a map without a reason."""
 
 import uuid
 from typing import Any
@@ -14,7 +14,7 @@ from apps.machines.models import Machine
 from apps.machines.nodes import Node
 from apps.machines.services.writing import tell
 from wire.binary import WireError, decode_key
-from wire.control import PEER_IDENTITY_CHANGED
+from wire.control import MAP_REFUSED, PEER_IDENTITY_CHANGED
 
 REPORTS = Limit(20, 3600)
 SAME_REPORT_SECONDS = 24 * 3600
@@ -22,11 +22,13 @@ IDENTITY_BYTES = 32
 
 
 def report_event(node: Node, body: dict[str, Any]) -> bool:
-    """Write down that a machine refused a peer for its changed identity; True if that was news.
+    """Write down what a machine refused; True if that was news.
 
     Raises WireError for a malformed report. A peer of another organisation is as if it did not exist,
     repeated reports and floods leave no row.
     """
+    if body.get("kind") == MAP_REFUSED:
+        return _map_refused(node, body)
     if body.get("kind") != PEER_IDENTITY_CHANGED:
         raise WireError("unknown event")
     peer_id, old, new = (
@@ -51,6 +53,33 @@ def report_event(node: Node, body: dict[str, Any]) -> bool:
         )
         tell(peer, "UPDATE", identity_refused_by=node.pk)
     return True
+
+
+def _map_refused(node: Node, body: dict[str, Any]) -> bool:
+    have, offered, lost = (_number(body, name) for name in ("have", "offered", "lost"))
+    why = str(body.get("why"))[:200]
+    if ratelimit.wait_for(f"map-refused:{node.pk}", REPORTS):
+        return False
+    if not cache.add(f"map-refused:{node.pk}:{have}:{lost}", True, timeout=SAME_REPORT_SECONDS):
+        return False
+    with transaction.atomic():
+        machine = Machine.objects.for_org(node.org_id).get(pk=node.pk)
+        record(
+            org=node.org_id,
+            actor=Actor(kind="machine", id=node.pk, name=node.name),
+            action="machine.map_refused",
+            resource=machine,
+            details={"name": node.name, "held": have, "offered": offered, "peers_lost": lost, "why": why},
+        )
+        tell(machine, "UPDATE", map_refused=lost)
+    return True
+
+
+def _number(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+        raise WireError(f"{name} must be a whole number")
+    return value
 
 
 def _machine_id(value: Any) -> uuid.UUID:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -16,11 +17,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from agent.engine.statements import Loss, PinnedKeys
 from apps.machines.tests.agents import Keys, b64
 from tests.services import free_port
 from wire import control
 from wire.control import FromAgent, FromServer
 from wire.identity import agent_auth, confirm_message, key_exchange, key_exchange_complete
+from wire.losses import digest
 from wire.netmap import Netmap, NetmapDelta
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +55,10 @@ class Site:
         return answer["data"]
 
     def prepare(self) -> None:
-        account = {"email": "alice@example.com", "password": "correct horse battery staple"}
+        account = {
+            "email": f"alice-{secrets.token_hex(4)}@example.com",
+            "password": "correct horse battery staple",
+        }
         self.token = self.call("/api/auth/signup", None, **account, full_name="Alice")["token"]
         self.org_id = self.call("/api/org-management", self.token, action="create", name="Live")["id"]
         key = {"action": "create_auth_key", "org_id": self.org_id, "name": "key", "reusable": True}
@@ -77,7 +83,9 @@ class LiveAgent:
         self.map: Netmap | None = None
 
     @asynccontextmanager
-    async def socket(self, *, forge: bool = False, held: int | None = None) -> Any:
+    async def socket(
+        self, *, forge: bool = False, held: int | None = None, capabilities: tuple[str, ...] = ()
+    ) -> Any:
         headers = {"Authorization": f"Bearer {self.node_key}"}
         url = f"ws://{self.site.host}{control.PATH}"
         async with connect(
@@ -97,7 +105,7 @@ class LiveAgent:
                 signature=b64(signer.identity.sign(message)),
                 netmap_version=held,
                 version="0.1.0",
-                capabilities=[],
+                capabilities=capabilities,
             )
             yield self
 
@@ -137,14 +145,15 @@ async def drained(ws: Any) -> None:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Site]:
+def serving(data: Path, *, shared: bool = False) -> Iterator[Site]:
+    """shared: with the database and the Redis of the tests instead of embedded."""
     port = free_port()
     environment = {
         **os.environ,
         "QZTNA_DATA_DIR": str(data),
         "QZTNA_PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
-    for name in ("QZTNA_DATABASE_URL", "QZTNA_REDIS_URL"):
+    for name in () if shared else ("QZTNA_DATABASE_URL", "QZTNA_REDIS_URL"):
         environment.pop(name, None)
     with open(data / "log", "w") as log:
         process = subprocess.Popen(
@@ -405,6 +414,31 @@ async def test_garbage_and_floods_end_the_socket(site):
             await alpha.until(FromServer.READY)
             await alpha.ws.send(frame)
             await drained(alpha.ws)
+
+
+async def test_an_agent_that_loses_its_peers_is_told_why(site):
+    alpha, *others = (site.enrol(f"why-{number}") for number in range(4))
+    lost = [other.id for other in others]
+    question = {"count": 3, "lost": digest(lost), "peers": lost, "nonce": "nonce-of-the-test"}
+    async with alpha.socket():
+        ready = await alpha.until(FromServer.READY)
+        keys = PinnedKeys()
+        assert keys.learn(ready["signing_keys"])
+        await alpha.until_map(lambda held: set(lost) <= held.peers.keys())
+        since = alpha.map.version
+        await alpha.say(FromAgent.EXPLAIN, **question, **{"from": since, "to": since})
+        answer = await alpha.until(FromServer.EXPLAINED)
+        assert (answer["nonce"], answer["statement"]) == (question["nonce"], None)
+        for other in others:
+            site.admin("delete", other)
+        await alpha.until_map(lambda held: not set(lost) & held.peers.keys())
+        versions = {"from": since, "to": alpha.map.version}
+        await alpha.say(FromAgent.EXPLAIN, **question, **versions)
+        asked = Loss(alpha.id, site.org_id, *versions.values(), 3, digest(lost), question["nonce"])
+        statement = (await alpha.until(FromServer.EXPLAINED))["statement"]
+        assert keys.reason(statement, asked, time.time()) == "machines removed"
+        await alpha.say(FromAgent.EXPLAIN, **{**question, **versions, "peers": ["x"]})
+        await drained(alpha.ws)
 
 
 async def test_a_node_key_that_is_none_hears_why(site):

@@ -21,6 +21,7 @@ from apps.policy.models import AclRule, ChangePlan, PolicyRevision
 from apps.policy.models.history import PLAN_STATES
 from apps.policy.services import plans as services
 from apps.policy.services.checks import current_policy, run_tests
+from apps.policy.services.cutcount import COUNT, connections_cut
 from apps.policy.services.rules import reorder_rules
 
 SHOWN_PENDING = 100
@@ -111,10 +112,11 @@ def _list(call: Call) -> dict[str, Any]:
 
 
 def _shown(plan: ChangePlan) -> dict[str, Any]:
-    inner = ("affected", "settings_before", "confirm_within_seconds")
+    inner = ("affected", "settings_before", "confirm_within_seconds", COUNT)
     return {
         "plan_id": plan.pk,
         **{name: value for name, value in plan.report.items() if name not in inner},
+        **connections_cut(plan.report),
         **{name: getattr(plan, name) for name in ("base_version", "status", "note", "changes")},
         **{name: getattr(plan, name) for name in ("created_at", "confirm_by", "expires_at")},
         "activate_at": plan.apply_at,

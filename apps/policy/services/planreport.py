@@ -64,7 +64,7 @@ def report_of(trial: Trial) -> dict[str, Any]:
             "lost": [told(flow) for flow in trial.flows.lost],
             "sampled": trial.flows.sampled,
         },
-        # Whether a connection is open is known to machines alone: these could be.
+        # Whether a connection is open is known to machines alone: these could be; see `cutcount`.
         "live_connections_cut": [told(flow) for flow in trial.flows.lost if online(flow)],
         "shadowed": [entry for entry, same in named if not same],
         "duplicates": [entry for entry, same in named if same],

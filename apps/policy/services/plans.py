@@ -24,6 +24,7 @@ from apps.policy.preview import difference, shuts_out
 from apps.policy.rights import fresh_policy
 from apps.policy.services.checks import require_tests, run_tests
 from apps.policy.services.commit import commit, locked, present_revision
+from apps.policy.services.cutcount import ask_machines
 from apps.policy.services.foureyes import person_behind, refuse_unapproved
 from apps.policy.services.planreport import Trial, report_of
 from apps.policy.services.staging import Wanted, hold_for, hold_to_undo, staged, undone
@@ -56,6 +57,7 @@ def make_plan(
             created_by_id=person_behind(org, actor),
             expires_at=timezone.now() + PLAN_TERM,
         )
+        ask_machines(plan, trial)
         _note(plan, actor, "plan.created", "INSERT", note=note)
         return plan
 

@@ -13,7 +13,7 @@ import { SkeletonLines } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
 import { previewFailed } from "./direct";
 import { PlanReport } from "./plan-report";
-import { actOnPolicy, planChanges, useRefreshPolicy, type Applied, type Changes } from "./queries";
+import { actOnPolicy, planChanges, useCompletedPlan, useRefreshPolicy, type Applied, type Changes } from "./queries";
 import { locksOut, type PlanAnswer } from "./report";
 import { WhenField } from "./when";
 import { Trial } from "./trial";
@@ -29,8 +29,9 @@ interface Props {
 }
 
 /** Shows what a change would do before it is made; Apply makes it, on trial if wanted. */
-export function PlanDialog({ title, plan, done, onBack, onApplied }: Props) {
+export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props) {
   const { org } = useCurrentOrg();
+  const plan = useCompletedPlan(org.id, made);
   const refresh = useRefreshPolicy(org.id);
   const settings = useQuery(orgSettingsQuery(org.id));
   const [chosen, setChosen] = useState<string | null>(null);

@@ -1,6 +1,7 @@
-import { CircleAlert, CircleCheck, HeartCrack, HeartPulse, Scissors, TriangleAlert } from "lucide-react";
+import { CircleAlert, CircleCheck, HeartCrack, HeartPulse, Hourglass, Scissors, TriangleAlert } from "lucide-react";
 import { useMemo, type ReactNode } from "react";
 import { plural } from "@/lib/time";
+import { connectionsText } from "./connections";
 import { FlowPicture } from "./flow-picture";
 import { changeLines, flowChanges, locksOut, postureLines, type PlanAnswer } from "./report";
 
@@ -71,17 +72,18 @@ function Health({ plan }: { plan: PlanAnswer }) {
   ));
 }
 
-function Connections({ plan: { live_connections_cut: cut } }: { plan: PlanAnswer }) {
-  if (cut.length === 0) return null;
+const connectionIcons = { grey: <Hourglass />, green: <CircleCheck />, orange: <Scissors /> };
+
+function Connections({ plan }: { plan: PlanAnswer }) {
+  const text = connectionsText(plan);
   return (
-    <Line tone="orange" icon={<Scissors />}>
-      <b className="font-semibold">{plural(cut.length, "flow")} between machines that are online will be cut:</b>{" "}
-      {cut
-        .slice(0, 5)
-        .map(({ source, destination, port, ports }) => `${source.name} → ${destination.name}${(ports ?? port ?? "*") === "*" ? "" : ` (${ports ?? port})`}`)
-        .join(", ")}
-      {cut.length > 5 && ` and ${cut.length - 5} more`}
-    </Line>
+    <div role="status">
+      {text && (
+        <Line tone={text.tone} icon={connectionIcons[text.tone]}>
+          <b className="font-semibold">{text.lead}</b> {text.flows} {text.limits}
+        </Line>
+      )}
+    </div>
   );
 }
 

@@ -1,4 +1,4 @@
-import { queryOptions, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { queryOptions, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { call } from "@/api/client";
 import { orgKey } from "@/api/keys";
 import { waitsForApproval, type PlanAnswer, type StoredPlan } from "./report";
@@ -44,11 +44,20 @@ export function planChanges(orgId: string, changes: Changes, note?: string): Pro
   return actOnPolicy(orgId, "plan", { changes, ...(note && { note }) });
 }
 
+const WHILE_ASKING_MS = 500;
+
 export function planQuery(orgId: string, planId: string) {
   return queryOptions({
     queryKey: orgKey(orgId, "change_plans", planId),
     queryFn: ({ signal }) => actOnPolicy<StoredPlan>(orgId, "get_plan", { plan_id: planId }, signal),
+    refetchInterval: ({ state: { data } }) => (data?.live_connections?.state === "asking" ? WHILE_ASKING_MS : false),
   });
+}
+
+/** A plan that was just made, completed as the machines answer. */
+export function useCompletedPlan(orgId: string, plan: PlanAnswer): PlanAnswer {
+  const { data } = useQuery({ ...planQuery(orgId, plan.plan_id), enabled: plan.live_connections?.state === "asking" });
+  return data ?? plan;
 }
 
 /** Plans on trial, and those that wait: for a second administrator, for somebody to apply them, or for their time. */

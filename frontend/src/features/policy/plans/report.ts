@@ -1,5 +1,6 @@
 import { nounOf } from "@/lib/table-nouns";
 import { plural } from "@/lib/time";
+import type { ConnectionCount } from "./connections";
 import type { FlowChange } from "./flow-layout";
 
 export type PlanStatus = "ready" | "approved" | "scheduled" | "applied" | "awaiting_confirmation" | "rolled_back" | "abandoned" | "expired" | "failed" | (string & {});
@@ -15,6 +16,8 @@ export interface PlannedFlow {
   protocol: string;
   port?: number | null;
   ports?: string | null;
+  /** Open ones that would be cut. */
+  connections?: number;
 }
 
 export interface PlanCheck {
@@ -57,6 +60,8 @@ export interface PlanAnswer {
   checks: PlanCheck[];
   tests: { passed: number; failed: FailedTest[] };
   flows: { gained: PlannedFlow[]; lost: PlannedFlow[]; sampled: boolean };
+  live_connections?: ConnectionCount;
+  /** What could be cut, and once the machines have answered what is. */
   live_connections_cut: PlannedFlow[];
   shadowed: RuleNote[];
   duplicates: RuleNote[];
