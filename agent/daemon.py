@@ -40,6 +40,7 @@ from agent.rootless.proxy import open_proxy
 from agent.rootless.upkeep import InsideUpkeep
 from agent.settings import Settings
 from agent.state import Config, MachineState, Store
+from agent.surroundings import Surroundings
 from agent.tunnel import open_tunnel
 from wire.binary import Endpoint, encode_key
 from wire.control import FromAgent
@@ -55,7 +56,6 @@ SLEPT_SECONDS = 5.0
 SETTLING_SECONDS = 0.1
 GOODBYE_SECONDS = 2.0
 # Addresses come and go in bursts while a network changes.
-NETWORK_SETTLES_SECONDS = 0.1
 
 
 class Daemon:
@@ -86,7 +86,6 @@ class Daemon:
         self._final: AgentError | None = None
         self.regions: tuple[RelayRegion, ...] = ()
         self._failed = False
-        self._settling: asyncio.TimerHandle | None = None
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Bring the tunnel up, keep it, take it down; AgentError when the machine was removed."""
@@ -222,8 +221,8 @@ class Daemon:
             netmap_version=lambda: self.membership.version,
         )
         self.census = Census(self.upkeep.count_cut, self.link.send)
-        self._addresses = self._local_addresses()
-        stack.callback(self.platform.watch_network(self._network_changed))
+        self.surroundings = Surroundings(self._local_addresses, self._network_settled)
+        stack.callback(self.platform.watch_network(self.surroundings.changed))
 
     def _open_tunnel(self) -> None:
         self.wireguard = open_tunnel(
@@ -288,7 +287,8 @@ class Daemon:
                     await self._wake.wait()
             self._wake.clear()
             if sleep.slept() > SLEPT_SECONDS:
-                self._resumed()
+                # Nobody waited for us: no connection and no NAT's mapping is worth anything now.
+                self._network_settled(kept=())
             now = time.monotonic()
             self.network.handle_timeout(now)
             if now >= polled + pace:
@@ -361,23 +361,9 @@ class Daemon:
     def _local_addresses(self) -> list[str]:
         return self.platform.local_addresses(excluding=self.settings.interface)
 
-    def _network_changed(self) -> None:
-        known, self._addresses = self._addresses, self._local_addresses()
-        if set(self._addresses) == set(known):
-            return
-        if self._settling is not None:
-            self._settling.cancel()
-        loop = asyncio.get_running_loop()
-        self._settling = loop.call_later(NETWORK_SETTLES_SECONDS, self._network_settled)
-
-    def _resumed(self) -> None:
-        """Nobody waited for us: no connection and no NAT's mapping is worth anything now."""
-        self._network_settled(kept=())
-
-    def _network_settled(self, kept: Sequence[str] | None = None) -> None:
-        """kept: addresses whose connections may stand, all of ours unless told otherwise."""
+    def _network_settled(self, kept: Sequence[str]) -> None:
+        """kept: addresses of ours whose connections may stand."""
         logger.info("the network changed; paths are proven anew")
-        kept = self._addresses if kept is None else kept
         self.upkeep.network_changed()
         self.relays.network_changed(kept)
         self.link.network_changed(kept)

@@ -22,7 +22,6 @@ from django.utils import timezone
 
 from apps.auth.secrets import secret_hash
 from apps.core import ratelimit
-from apps.core.addresses import client_address
 from apps.core.api.signing import introduced_keys
 from apps.core.clock import rfc3339
 from apps.core.errors import ApiError, Unauthorized
@@ -35,18 +34,18 @@ from apps.machines.fleet import fleet_of
 from apps.machines.keys import verify
 from apps.machines.losses import explained, parse_question, removal
 from apps.machines.netmap import Changes, Snapshot, View, delta_for, full_map, resumed
-from apps.machines.nodes import NODE_KEY_PREFIX, Node, find_node
+from apps.machines.nodes import Node, find_node
 from apps.machines.reports import parse_report
 from apps.machines.services.heartbeat import Report, take_heartbeat
 from apps.machines.services.identity import report_event
 from apps.machines.snapshots import feed_of
 from apps.machines.tokens import relay_token
+from apps.machines.upgrade import read_upgrade
 from wire import control
 from wire.binary import WireError
 from wire.connections import FilterTrial
 from wire.control import FromAgent, FromServer
 from wire.identity import agent_auth
-from wire.losses import MACHINE_HEADER
 from wire.netmap import NetmapDelta
 from wire.numbers import HEARTBEAT_SECONDS, RELAY_TOKEN_SECONDS
 
@@ -76,13 +75,9 @@ class AgentConsumer(AsyncWebsocketConsumer):
         await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
-        headers = {name.lower(): value.decode("latin-1") for name, value in self.scope["headers"]}
-        offered = control.SUBPROTOCOL in self.scope["subprotocols"]
-        await self.accept(control.SUBPROTOCOL if offered else None)
+        self._upgrade = read_upgrade(self.scope)
+        await self.accept(control.SUBPROTOCOL if self._upgrade.speaks else None)
         self.session, self._challenge = uuid.uuid4().hex, secrets.token_urlsafe(32)
-        self._host, self._claimed = headers.get(b"host", ""), headers.get(MACHINE_HEADER.lower().encode(), "")
-        peer = self.scope["client"][0] if self.scope.get("client") else None
-        self._address = client_address(peer, headers.get(b"x-forwarded-for"))
         self._began = self._last_frame = time.monotonic()
         self._view: View | None = None
         self._version = -1  # of the map that the agent holds
@@ -93,11 +88,10 @@ class AgentConsumer(AsyncWebsocketConsumer):
         self._map_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._start(self._watch())
-        scheme, _, credential = headers.get(b"authorization", "").partition(" ")
-        if not offered or scheme.lower() != "bearer" or not credential.startswith(NODE_KEY_PREFIX):
+        if not self._upgrade.speaks or self._upgrade.node_key is None:
             await self._end(control.CLOSE_CREDENTIAL, Unauthorized("A node key is required"), final=False)
             return
-        self._key_hash = secret_hash(credential.strip())
+        self._key_hash = secret_hash(self._upgrade.node_key)
         if await self._reload():
             await self._say(
                 FromServer.HELLO,
@@ -142,12 +136,12 @@ class AgentConsumer(AsyncWebsocketConsumer):
         if node.identity_public_key is not None:
             message = agent_auth(
                 challenge=self._challenge,
-                host=self._host,
+                host=self._upgrade.host,
                 session_id=self.session,
                 machine_id=str(node.pk),
             )
             verify(node.identity_public_key, str(body.get("signature")), message)
-        report = Report(version=_text(body.get("version")), address=self._address)
+        report = Report(version=str(body.get("version") or "")[:40] or None, address=self._upgrade.address)
         await self._hear(node, report)
         self.node = await self._reload()
         if self.node is None:
@@ -161,7 +155,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         await self._send_map(held=body.get("netmap_version"))
 
     async def _on_heartbeat(self, body: dict[str, Any]) -> None:
-        report = parse_report(body, address=self._address)
+        report = parse_report(body, address=self._upgrade.address)
         node = await self._reload()
         if node is None:
             return
@@ -169,7 +163,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         await self._on_ping({})
 
     async def _on_endpoints(self, body: dict[str, Any]) -> None:
-        report = parse_report({**body, "status": "online"}, address=self._address)
+        report = parse_report({**body, "status": "online"}, address=self._upgrade.address)
         if node := await self._reload():
             await self._hear(node, report)
 
@@ -378,7 +372,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
         code = control.CLOSE_CREDENTIAL if error.status == 401 else control.CLOSE_FORBIDDEN
         final, proof = isinstance(error, errors.InvalidNodeKey), {}
         if final:
-            proof = await database_sync_to_async(removal)(self._claimed, self._key_hash)
+            proof = await database_sync_to_async(removal)(self._upgrade.claimed, self._key_hash)
         await self._end(code, error, final=final, **proof)
 
     async def _end(self, code: int, error: ApiError, *, final: bool, **proof: Any) -> None:
@@ -403,7 +397,3 @@ class AgentConsumer(AsyncWebsocketConsumer):
 
 
 websocket_urlpatterns = [path("api/agent", AgentConsumer.as_asgi())]
-
-
-def _text(value: Any) -> str | None:
-    return value[:40] if isinstance(value, str) and value else None
