@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from datetime import timedelta
 
 import jwt
 import pytest
@@ -12,6 +13,7 @@ from apps.audit.models import AuditLog
 from apps.auth import keyring
 from apps.auth.secrets import secret_hash
 from apps.core.api.signing import introduced_keys
+from apps.machines import losses
 from apps.machines.changes import RIGHTS, touch_everything
 from apps.machines.losses import explained, parse_question, removal
 from apps.machines.models import Machine, NetmapChange
@@ -29,7 +31,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def five(cast):
+def five(cast, monkeypatch):
+    monkeypatch.setattr(losses, "TRAIL_LAG", timedelta(0))  # they are made a moment before
     _feeds.clear()
     key = auth_key(cast.alice, cast.org_a, reusable=True)["key"]
     return [enrol(key, f"m{number}") for number in range(5)]
@@ -92,6 +95,17 @@ def test_an_emptied_policy_has_no_reason(cast, five):
     rules_of(cast.org_a).delete()
     touch_everything(cast.org_a)
     assert reason(cast.org_a, five[0], since, ids(five[1:])) is None
+
+
+def test_comings_and_goings_are_no_reason_and_an_edit_is_one(cast, five):
+    since = version(cast.org_a)
+    rules_of(cast.org_a).delete()
+    for agent in five:
+        agent.heartbeat(endpoints=["192.0.2.1:41641"])
+    assert version(cast.org_a) > since
+    assert reason(cast.org_a, five[0], since, ids(five[1:])) is None
+    admin(cast.alice, "update_tags", five[0], tags=["moved"])
+    assert reason(cast.org_a, five[0], since, ids(five[1:])) == "machines changed"
 
 
 def test_half_a_reason_is_none(cast, five):
