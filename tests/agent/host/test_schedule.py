@@ -119,6 +119,7 @@ class Host:
             machine=state,
             use=lambda netmap: self.judged.append(self.open(netmap)),
             relay_token=lambda token: None,
+            told=lambda heartbeat: None,
             look=lambda: None,
             count_cut=lambda *asked: None,
             ended=lambda error: None,
