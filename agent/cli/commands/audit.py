@@ -34,6 +34,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help="How far back.")
 @click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True)
+@click.option("--json", "form", flag_value="json", help="As --format json.")
 @click.option("--action", metavar="NAME", help="Only this action; noun.* for all of a noun.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many entries.")
 @click.option("--verify", is_flag=True, help="Check the hash chain; exit 1 if it is broken.")
