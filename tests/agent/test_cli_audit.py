@@ -36,10 +36,10 @@ def test_entries_come_newest_first_as_one_document(shell):
     )
     assert json.loads(shell.run("list", "--action", "nothing.happened")) == []
     assert "chain" not in rows[0]
+    assert len(json.loads(shell.run("list", "--json", "--limit", "1"))) == 1
 
 
 def test_csv_has_its_header_in_any_case(shell):
-    assert len(json.loads(shell.run("list", "--json", "--limit", "1"))) == 1
     rows = list(csv.DictReader(io.StringIO(shell.run("list", "--format", "csv"))))
     assert tuple(rows[0]) == COLUMNS
     assert {row["org_id"] for row in rows} == {shell.org}
