@@ -285,4 +285,7 @@ async def _dial(host: str, port: int, addresses: Sequence[str], mark: int | None
         except (OSError, TimeoutError) as failure:
             sock.close()
             error = OSError(f"{address}:{port}: {failure or type(failure).__name__}")
+        except BaseException:  # cancelled: nobody else knows of the socket yet
+            sock.close()
+            raise
     raise error

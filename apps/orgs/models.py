@@ -51,9 +51,12 @@ def _bounded(low: int, high: int, default: int) -> models.PositiveIntegerField:
     )
 
 
+LONGEST_TO_CONFIRM = 3600
+
+
 def seconds_to_confirm(value: int) -> None:
     """A person needs half a minute at least; 0 asks nobody."""
-    if value != 0 and not 30 <= value <= 3600:
+    if value != 0 and not 30 <= value <= LONGEST_TO_CONFIRM:
         raise ValidationError("must be 0, or 30 to 3600 seconds")
 
 

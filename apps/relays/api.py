@@ -151,6 +151,9 @@ class DerpHealth(CallView):
     }
 
 
+MAX_PRIORITY = 100_000
+
+
 class TokenInput(serializers.Serializer):
     region = serializers.CharField(max_length=16)
 
@@ -253,6 +256,8 @@ class RegionWrite(serializers.ModelSerializer):
             *("region_code", "region_name", "hostname", "ipv4", "ipv6"),
             *("stun_port", "derp_port", "priority", "enabled"),
         )
+        # Without one of our own the bound is the database's, and the document would depend on it.
+        extra_kwargs = {"priority": {"max_value": MAX_PRIORITY}}
 
 
 class DerpRegionsTable(TableView):

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import gc
 import secrets
+import socket
 import ssl
 
 import httpx
 import pytest
 
-from relay.client import handshake
+from relay.client import _dial, handshake
 from relay.tls import HYBRID_GROUP, TlsError, server_context
 from tests.lab.pki import Authority
 from tests.relay.live import HOST, Relay, open_tls
@@ -116,3 +118,15 @@ async def test_a_burst_merges_into_larger_frames_and_keeps_its_order(relay):
         count += 1
     assert arrived == b"".join(datagrams)
     assert count < 10
+
+
+async def test_a_dial_that_is_given_up_leaves_no_socket():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dialling = asyncio.create_task(_dial("x", listening.getsockname()[1], ["127.0.0.1"], None))
+        await asyncio.sleep(0)
+        dialling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dialling
+    # One that was left open would be complained of here, and that fails a test.
+    del dialling
+    gc.collect()

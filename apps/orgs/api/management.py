@@ -11,7 +11,7 @@ from apps.core.api.views import ActionView, Answer, Call, CallView, Operation
 from apps.core.domains import DomainField
 from apps.core.errors import ConfirmationRequired, FieldNotWritable, InvalidValue
 from apps.orgs import services
-from apps.orgs.models import Organization, OrgMember, OrgSettings
+from apps.orgs.models import LONGEST_TO_CONFIRM, Organization, OrgMember, OrgSettings
 from apps.orgs.planning import PLANNED_SETTINGS, refuse_and_plan
 
 OWNER_ONLY = frozenset(
@@ -43,6 +43,8 @@ class SettingsInput(serializers.ModelSerializer):
     class Meta:
         model = OrgSettings
         fields = SETTINGS
+        # Without one of our own the bound is the database's, and the document would depend on it.
+        extra_kwargs = {"plan_confirm_seconds": {"max_value": LONGEST_TO_CONFIRM}}
 
 
 def _create(call: Call) -> Answer:
