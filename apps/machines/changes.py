@@ -4,7 +4,6 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable
-from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
@@ -23,8 +22,6 @@ RECENT_SECONDS = 1.0
 EVERYTHING = uuid.UUID(int=0)
 # Stands for the rules of who may send what to whom.
 RIGHTS = uuid.UUID(int=1)
-# Why a machine may do less than before has to be known when it comes back after a long time.
-RIGHTS_KEPT = timedelta(days=90)
 # organisation -> (version, when it was read)
 _recent: dict[uuid.UUID, tuple[int, float]] = {}
 

@@ -10,14 +10,12 @@ import re
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-
-from django.utils import timezone
 
 from apps.audit.models import AuditLog
 from apps.core.api.signing import introduced_keys, sign
-from apps.machines.changes import RIGHTS, RIGHTS_KEPT, stored_version
+from apps.machines.changes import RIGHTS, stored_version
 from apps.machines.models import Machine, NetmapChange
 from apps.machines.nodes import Node
 from apps.machines.snapshots import feed_of
@@ -91,7 +89,7 @@ def _reason(node: Node, asked: Question) -> str | None:
     rows = NetmapChange.objects.for_org(node.org_id).filter(version__gt=asked.since)
     about = {str(RIGHTS), str(node.pk), *asked.peers}
     changed = {str(key) for key in rows.values_list("machine_id", flat=True).distinct()} & about
-    edited = _edited(node.org_id, {str(node.pk), *asked.peers}, rows, asked.since)
+    edited = _edited(node.org_id, {str(node.pk), *asked.peers}, rows)
     reasons = set()
     gone = set()
     for peer in asked.peers:
@@ -112,25 +110,16 @@ def _reason(node: Node, asked: Question) -> str | None:
     return ", ".join(sorted(reasons))
 
 
-def _edited(org_id: uuid.UUID, ids: set[str], rows: Any, since: int) -> set[str]:
+def _edited(org_id: uuid.UUID, ids: set[str], rows: Any) -> set[str]:
     """Those of some machines of which the trail tells since these changes began.
 
     The log of changes will not do: a machine that goes or comes is in it, and rights do not follow that.
     """
-    began = _began(org_id, rows, since)
+    began = rows.order_by("version").values_list("created_at", flat=True).first()
     if began is None:
         return set()
     told = AuditLog.objects.for_org(org_id).filter(resource_id__in=ids, created_at__gte=began - TRAIL_LAG)
     return set(told.exclude(action__in=REPORTS).values_list("resource_id", flat=True))
-
-
-def _began(org_id: uuid.UUID, rows: Any, since: int) -> datetime | None:
-    """When the first change after a version was made; None where there was none."""
-    first = rows.order_by("version").values_list("version", "created_at").first()
-    if first is not None and first[0] == since + 1:
-        return first[1]
-    # The log no longer reaches so far back: whoever was away for long must not be left with old rights.
-    return timezone.now() - RIGHTS_KEPT if since < stored_version(org_id) else None
 
 
 def _on_record(org_id: uuid.UUID, gone: set[str]) -> bool:

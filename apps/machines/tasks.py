@@ -16,7 +16,7 @@ from apps.core.actors import Actor
 from apps.core.jobs import job
 from apps.core.realtime import publish
 from apps.machines import presence
-from apps.machines.changes import RIGHTS, RIGHTS_KEPT, touch
+from apps.machines.changes import RIGHTS, touch
 from apps.machines.models import AgentCommand, AuthKey, KeyExchange, Machine, NetmapAck, NetmapChange
 from apps.machines.services.commands import UNFINISHED
 from apps.machines.services.removal import remove_machines
@@ -28,7 +28,7 @@ BATCH = 500
 SWEEP_SECONDS = 15
 RUNNING_LIMIT = timedelta(hours=1)
 # Agents that were away follow by them, and they are the reasons for what a map takes away.
-CHANGES_KEPT = timedelta(days=1)
+CHANGES_KEPT, RIGHTS_KEPT = timedelta(days=1), timedelta(days=90)
 ACKS_KEPT = timedelta(days=7)
 LAST_SWEEP, SWEEP_FROM = "machines:last-sweep", "machines:sweep-from"
 

@@ -108,16 +108,6 @@ def test_comings_and_goings_are_no_reason_and_an_edit_is_one(cast, five):
     assert reason(cast.org_a, five[0], since, ids(five[1:])) == "machines changed"
 
 
-def test_an_edit_is_remembered_longer_than_the_log(cast, five):
-    since = version(cast.org_a)
-    admin(cast.alice, "update_tags", five[0], tags=["moved"])
-    rules_of(cast.org_a).delete()
-    touch_everything(cast.org_a)
-    NetmapChange.objects.for_org(cast.org_a).exclude(version=version(cast.org_a)).delete()
-    assert reason(cast.org_a, five[0], since, ids(five[1:])) == "machines changed"
-    assert reason(cast.org_a, five[0], version(cast.org_a), ids(five[1:])) is None
-
-
 def test_half_a_reason_is_none(cast, five):
     since = version(cast.org_a)
     for agent in five[1:3]:
