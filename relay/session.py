@@ -94,7 +94,7 @@ class ClientSession:
                     await self.ended.wait()
             except TimeoutError:
                 self._renew()
-                self._prove()
+                self._say(frames.Ping(os.urandom(8)))
             if self._loop.time() - self._heard > self._keepalive_seconds:
                 self.reason = "relay fell silent"
                 return

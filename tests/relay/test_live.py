@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from relay.client import _dial, handshake
+from relay.core import Limits
 from relay.tls import HYBRID_GROUP, TlsError, server_context
 from tests.lab.pki import Authority
 from tests.relay.live import HOST, Relay, open_tls
@@ -118,6 +119,14 @@ async def test_a_burst_merges_into_larger_frames_and_keeps_its_order(relay):
         count += 1
     assert arrived == b"".join(datagrams)
     assert count < 10
+
+
+@pytest.mark.parametrize("limits", [Limits(keepalive_seconds=1)], ids=["1 s"])
+async def test_a_link_on_which_nothing_is_said_stays_up(relay):
+    alpha = await relay.client().up()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(alpha.states.get(), 4)
+    await alpha.up_and_running()
 
 
 async def test_a_dial_that_is_given_up_leaves_no_socket():
