@@ -55,7 +55,6 @@ POLL_SECONDS = 1.0
 SLEPT_SECONDS = 5.0
 SETTLING_SECONDS = 0.1
 GOODBYE_SECONDS = 2.0
-# Addresses come and go in bursts while a network changes.
 
 
 class Daemon:

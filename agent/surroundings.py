@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+# They come and go in bursts while a network changes.
 SETTLES_SECONDS = 0.1
 
 
