@@ -44,8 +44,8 @@ class Claims:
 class Mesh(Protocol):
     """Other processes of this relay, which hold clients too."""
 
-    def arrived(self, organisation: str, key: bytes) -> None:
-        """A client registered here."""
+    def arrived(self, organisation: str, key: bytes) -> bool:
+        """A client registered here. False when the others have yet to learn it: known() follows then."""
 
     def left(self, organisation: str, key: bytes) -> None:
         """It is gone."""
@@ -211,6 +211,12 @@ class RelayCore:
         receiver.queue.push(frame, now)
         self._ready.add(receiver.id)
 
+    def known(self, organisation: str, key: bytes) -> None:
+        """Every other process knows of a client of ours: it is ready."""
+        connection = self._by_key.get((organisation, key))
+        if connection is not None:
+            self._say(connection, frames.Ready(self._limits.keepalive_seconds))
+
     def replaced(self, organisation: str, key: bytes) -> None:
         """The holder of key has registered at another process of this relay."""
         older = self._by_key.get((organisation, key))
@@ -318,9 +324,8 @@ class RelayCore:
         connection.claims, connection.header = claims, frames.recv_header(claims.key)
         self._by_key[key] = connection
         self.moves += 1
-        if self.mesh is not None:
-            self.mesh.arrived(*key)
-        self._say(connection, frames.Ready(self._limits.keepalive_seconds))
+        if self.mesh is None or self.mesh.arrived(*key):
+            self.known(*key)
 
     def _renew(self, connection: _Connection, claims: Claims, token: str, now: float) -> None:
         try:

@@ -4,7 +4,8 @@ Workers of one machine meet on Unix sockets in a directory that only this user m
 different machines over TLS with certificates of the region's own authority (see relay.mesh). Of two
 workers the later one dials. A link is one stream, so a pair keeps its order; what a link cannot take
 is dropped. A message is: length (4) | type (1) | length of the organisation's id (1) | id |
-disco key (32) | rest.
+disco key (32) | rest. Whoever hears of a client says so, and only then the client is told that it is
+ready: from its first frame on, everybody in the region finds it.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -23,10 +25,15 @@ logger = logging.getLogger("relay.links")
 # What may wait on one link; beyond that frames are dropped, as for any slow reader.
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 RETRY_SECONDS: Final = 0.2
+# A worker that does not answer keeps nobody waiting for longer.
+KNOWN_SECONDS: Final = 0.5
+# How long a worker waits for the others before it takes clients: they dial again every RETRY_SECONDS.
+JOIN_SECONDS: Final = 1.0
 _MAX_MESSAGE_BYTES: Final = 2 + 255 + KEY_BYTES + MAX_FRAME_BYTES
 _HERE: Final = 1
 _GONE: Final = 2
 _FRAME: Final = 3
+_KNOWN: Final = 4
 _STAMP_BYTES: Final = 8
 
 
@@ -56,6 +63,15 @@ class LocalPlace:
         return (await asyncio.get_running_loop().create_unix_connection(make, self._path))[1]
 
 
+@dataclass(slots=True)
+class _Arrival:
+    """A client that is not ready before these links know of it, at the latest when timer rings."""
+
+    stamp: int
+    unaware: set["_Link"]
+    timer: asyncio.TimerHandle
+
+
 class Links:
     """What one worker knows of the others. The core calls it; see relay.core.Mesh."""
 
@@ -67,6 +83,7 @@ class Links:
         # Stamps order the registrations of one key among all workers.
         self._own: dict[tuple[str, bytes], int] = {}
         self._elsewhere: dict[tuple[str, bytes], tuple[_Link, int]] = {}
+        self._arrivals: dict[tuple[str, bytes], _Arrival] = {}
         self.frames = self.dropped = 0
 
     @property
@@ -77,20 +94,36 @@ class Links:
     async def run(self) -> None:
         """Listen, dial and keep dialling until cancelled."""
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._close)
             for place in self._places:
                 stack.callback((await place.listen(lambda: _Link(self))).close)
             await asyncio.gather(*(self._dial(place) for place in self._before))
             await asyncio.get_running_loop().create_future()
 
-    def arrived(self, organisation: str, key: bytes) -> None:
+    async def joined(self, count: int) -> None:
+        """Wait until so many links are up, for JOIN_SECONDS at most: some workers may be down."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(JOIN_SECONDS):
+                while self.count < count:
+                    await asyncio.sleep(0.01)
+
+    def arrived(self, organisation: str, key: bytes) -> bool:
         """A client registered here: everybody sends its frames here from now on."""
+        name = organisation, key
+        self._forget_arrival(name)
         # Clocks of machines differ, so a stamp is also later than any that was heard for this key.
-        _, heard = self._elsewhere.pop((organisation, key), (None, 0))
-        self._own[organisation, key] = stamp = max(time.time_ns(), heard + 1)
+        _, heard = self._elsewhere.pop(name, (None, 0))
+        self._own[name] = stamp = max(time.time_ns(), heard + 1)
+        if not self._links:
+            return True
+        timer = asyncio.get_running_loop().call_later(KNOWN_SECONDS, self._known, name)
+        self._arrivals[name] = _Arrival(stamp, set(self._links), timer)
         self._tell(_message(_HERE, organisation, key, stamp.to_bytes(_STAMP_BYTES, "big")))
+        return False
 
     def left(self, organisation: str, key: bytes) -> None:
         """A client of ours is gone."""
+        self._forget_arrival((organisation, key))
         if self._own.pop((organisation, key), None) is not None:
             self._tell(_message(_GONE, organisation, key))
 
@@ -116,6 +149,9 @@ class Links:
         """A link is down, and with it whoever was behind it."""
         self._links.discard(link)
         self._elsewhere = {name: where for name, where in self._elsewhere.items() if where[0] is not link}
+        for name in list(self._arrivals):
+            self._learnt(name, link)
+        self.flush()
 
     def received(self, link: "_Link", message: memoryview) -> None:
         """One message of another worker."""
@@ -128,16 +164,46 @@ class Links:
             self._core.deliver(organisation, key, bytes(rest), self._server.clock())
         elif kind == _HERE:
             stamp = int.from_bytes(rest, "big")
+            link.send(_message(_KNOWN, organisation, key, bytes(rest)))
             if stamp > max(self._own.get(name, 0), self._elsewhere.get(name, (None, 0))[1]):
                 self._own.pop(name, None)
+                self._forget_arrival(name)
                 self._elsewhere[name] = link, stamp
                 self._core.replaced(organisation, key)
         elif kind == _GONE and self._elsewhere.get(name, (None, 0))[0] is link:
             del self._elsewhere[name]
+        elif kind == _KNOWN and name in self._arrivals:
+            if self._arrivals[name].stamp == int.from_bytes(rest, "big"):
+                self._learnt(name, link)
 
     def flush(self) -> None:
         """All messages of one read have been handled."""
         self._server.flush()
+
+    def _learnt(self, name: tuple[str, bytes], link: "_Link") -> None:
+        """One link knows of a client, or is no more."""
+        arrival = self._arrivals[name]
+        arrival.unaware.discard(link)
+        if not arrival.unaware:
+            self._ready(name)
+
+    def _known(self, name: tuple[str, bytes]) -> None:
+        """Enough waiting."""
+        logger.warning("a worker did not take note of a client in %.1f s", KNOWN_SECONDS)
+        self._ready(name)
+        self.flush()
+
+    def _ready(self, name: tuple[str, bytes]) -> None:
+        self._forget_arrival(name)
+        self._core.known(*name)
+
+    def _forget_arrival(self, name: tuple[str, bytes]) -> None:
+        if arrival := self._arrivals.pop(name, None):
+            arrival.timer.cancel()
+
+    def _close(self) -> None:
+        for link in list(self._links):
+            link.abort()
 
     def _tell(self, message: bytes) -> None:
         for link in self._links:
@@ -181,8 +247,7 @@ class _Link(asyncio.Protocol):
             size = int.from_bytes(view[at : at + 4], "big")
             if size > _MAX_MESSAGE_BYTES:
                 logger.error("link broken: a message of %d bytes", size)
-                if self._transport is not None:
-                    self._transport.abort()
+                self.abort()
                 return
             if end - at < 4 + size:
                 break
@@ -190,6 +255,11 @@ class _Link(asyncio.Protocol):
             at += 4 + size
         self._kept = bytes(view[at:])
         self._links.flush()
+
+    def abort(self) -> None:
+        """Drop the link."""
+        if self._transport is not None:
+            self._transport.abort()
 
     @property
     def full(self) -> bool:

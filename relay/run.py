@@ -119,15 +119,16 @@ async def serve(
     if config.mesh is not None:
         own.append(own_place(config.mesh, number))
         before += places_before(config.mesh, config.workers)
-    if own:
-        core.mesh = links = Links(relay, own, before)
+    links = Links(relay, own, before) if own else None
+    if links is not None:
+        core.mesh = links
         jobs.append(links.run())
     if config.admin_port:
         jobs.append(
             admin.serve(
                 config.admin_port + number,
                 relay,
-                healthy=lambda: not relay.leaving and verifier.key_count > 0,
+                healthy=lambda: relay.listening and not relay.leaving and verifier.key_count > 0,
             )
         )
     broken: list[BaseException] = []
@@ -142,6 +143,9 @@ async def serve(
     tasks = [asyncio.create_task(job) for job in jobs]
     for task in tasks:
         task.add_done_callback(ended)
+    if links is not None:  # a client that comes before them would not find those who are there
+        others = config.workers if mates is not None else 1
+        await links.joined(others * (len(config.mesh.places) if config.mesh else 1) - 1)
     relay.listen(sockets)
     logger.info(
         "relay listens region=%s port=%d worker=%d require=%s",

@@ -53,6 +53,11 @@ class RelayServer:
         self._next_id = 0
 
     @property
+    def listening(self) -> bool:
+        """Whether clients are taken."""
+        return bool(self._listeners)
+
+    @property
     def port(self) -> int:
         """Where the first listener listens."""
         return int(self._listeners[0].getsockname()[1])

@@ -82,7 +82,7 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The client is registered. keepalive_seconds bounds the client's silence."""
+    """The client is registered, and found by all of its region. keepalive_seconds bounds its silence."""
 
     keepalive_seconds: int
 

@@ -40,6 +40,16 @@ class Relay:
     def client(self, **options):
         return Client(self, **options)
 
+    async def end(self):
+        """Cancel everything that the test started, and leave no socket."""
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.server.stop_listening()
+        for client in list(self.server.clients):  # a reader that rests would not see that they went
+            client.stream.abort()
+
 
 class Client:
     """A RelayClient with what it heard."""

@@ -60,9 +60,7 @@ class Pair:
     async def client(self, number, **claims):
         """A client whose first choice is that relay."""
         places = PLACES if number == 1 else PLACES[::-1]
-        client = await self.relays[0].client(addresses=places, **claims).up()
-        await asyncio.sleep(0.2)  # word of it travels to the other relay
-        return client
+        return await self.relays[0].client(addresses=places, **claims).up()
 
     async def end(self):
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

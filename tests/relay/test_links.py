@@ -1,0 +1,83 @@
+"""Two workers in the test's own loop: a client is ready when the other worker knows of it, not before."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from relay.links import KNOWN_SECONDS, Links, LocalPlace
+from tests.relay.live import Relay
+
+
+class Workers:
+    """Two workers, each with its links; the second dials the first."""
+
+    def __init__(self, directory):
+        self.first = Relay(directory)
+        self.second = Relay(directory, beside=self.first)
+        places = [LocalPlace(directory, number) for number in range(2)]
+        self.jobs = []
+        self.links = [
+            Links(self.first.server, places[:1], []),
+            Links(self.second.server, places[1:], places[:1]),
+        ]
+
+    async def start(self):
+        for relay, links in zip((self.first, self.second), self.links, strict=True):
+            relay.core.mesh = links
+            relay.start()
+            self.jobs.append(asyncio.create_task(links.run()))
+        for links in self.links:
+            await links.joined(1)
+        return self
+
+    def first_goes_deaf(self):
+        """The first worker reads nothing that the second says; returns how it hears again."""
+        (link,) = self.links[0]._links
+        link._transport.pause_reading()
+        return link._transport.resume_reading
+
+    async def end(self):
+        await self.first.end()
+        await self.second.end()
+        await asyncio.sleep(0)  # the links' sockets close in the loop's next turn
+
+
+@pytest.fixture
+async def workers(tmp_path):
+    workers = await Workers(tmp_path).start()
+    yield workers
+    await workers.end()
+
+
+async def is_ready(client, seconds):
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await client.states.get() == (True, None)
+    return False
+
+
+async def test_a_client_is_ready_once_the_other_worker_knows_of_it(workers):
+    alpha = await workers.first.client().up()
+    hear_again = workers.first_goes_deaf()
+    beta = workers.second.client()
+    assert not await is_ready(beta, KNOWN_SECONDS / 2)
+    hear_again()
+    assert await is_ready(beta, KNOWN_SECONDS)
+    alpha.link.send(beta.key, 4, b"soon")
+    assert (await asyncio.wait_for(beta.received.get(), 5))[2] == b"soon"
+    assert alpha.gone.empty()
+
+
+async def test_a_worker_that_never_answers_holds_nobody_up(workers):
+    workers.first_goes_deaf()
+    await workers.second.client().up()
+
+
+async def test_a_worker_that_goes_away_holds_nobody_up(workers):
+    workers.first_goes_deaf()
+    beta = workers.second.client()
+    assert not await is_ready(beta, KNOWN_SECONDS / 4)
+    (link,) = workers.links[1]._links
+    link.abort()
+    assert await is_ready(beta, KNOWN_SECONDS / 4)
