@@ -84,6 +84,7 @@ class Links:
         self._own: dict[tuple[str, bytes], int] = {}
         self._elsewhere: dict[tuple[str, bytes], tuple[_Link, int]] = {}
         self._arrivals: dict[tuple[str, bytes], _Arrival] = {}
+        self._another = asyncio.Event()
         self.frames = self.dropped = 0
 
     @property
@@ -105,7 +106,8 @@ class Links:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(JOIN_SECONDS):
                 while self.count < count:
-                    await asyncio.sleep(0.01)
+                    self._another.clear()
+                    await self._another.wait()
 
     def arrived(self, organisation: str, key: bytes) -> bool:
         """A client registered here: everybody sends its frames here from now on."""
@@ -116,7 +118,7 @@ class Links:
         self._own[name] = stamp = max(time.time_ns(), heard + 1)
         if not self._links:
             return True
-        timer = asyncio.get_running_loop().call_later(KNOWN_SECONDS, self._known, name)
+        timer = asyncio.get_running_loop().call_later(KNOWN_SECONDS, self._overdue, name)
         self._arrivals[name] = _Arrival(stamp, set(self._links), timer)
         self._tell(_message(_HERE, organisation, key, stamp.to_bytes(_STAMP_BYTES, "big")))
         return False
@@ -142,6 +144,7 @@ class Links:
     def opened(self, link: "_Link") -> None:
         """A link is up: say who is here."""
         self._links.add(link)
+        self._another.set()
         for (organisation, key), stamp in self._own.items():
             link.send(_message(_HERE, organisation, key, stamp.to_bytes(_STAMP_BYTES, "big")))
 
@@ -172,8 +175,9 @@ class Links:
                 self._core.replaced(organisation, key)
         elif kind == _GONE and self._elsewhere.get(name, (None, 0))[0] is link:
             del self._elsewhere[name]
-        elif kind == _KNOWN and name in self._arrivals:
-            if self._arrivals[name].stamp == int.from_bytes(rest, "big"):
+        elif kind == _KNOWN:
+            arrival = self._arrivals.get(name)
+            if arrival is not None and arrival.stamp == int.from_bytes(rest, "big"):
                 self._learnt(name, link)
 
     def flush(self) -> None:
@@ -187,9 +191,9 @@ class Links:
         if not arrival.unaware:
             self._ready(name)
 
-    def _known(self, name: tuple[str, bytes]) -> None:
-        """Enough waiting."""
-        logger.warning("a worker did not take note of a client in %.1f s", KNOWN_SECONDS)
+    def _overdue(self, name: tuple[str, bytes]) -> None:
+        """Enough waiting: one worker is stuck, and a client is of use to all others."""
+        logger.debug("a worker did not take note of a client in %.1f s", KNOWN_SECONDS)
         self._ready(name)
         self.flush()
 
