@@ -1,6 +1,8 @@
 """Who a request comes from: the client's address behind proxies we trust, and its network."""
 
 import ipaddress
+from collections.abc import Mapping
+from typing import Any
 
 import iptocc
 from django.conf import settings
@@ -15,6 +17,13 @@ def client_address(peer: str | None, forwarded_for: str | None) -> str | None:
     while hops and _is_trusted(address):
         address = hops.pop()
     return address if parse_address(address) else peer
+
+
+def socket_address(scope: Mapping[str, Any]) -> str | None:
+    """The same of an ASGI connection."""
+    headers = dict(scope["headers"])
+    forwarded_for = headers.get(b"x-forwarded-for", b"").decode("latin-1")
+    return client_address(scope["client"][0] if scope.get("client") else None, forwarded_for)
 
 
 def client_network(address: str | None) -> str:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from apps.core import tickets
-from apps.core.addresses import client_address
+from apps.core.addresses import socket_address
 from apps.core.api import access
 from apps.core.api.principals import Principal, authenticate
 from apps.core.api.rendering import Failure, WireEncoder
@@ -27,8 +27,7 @@ class Handshake:
         self.headers = {name.decode().title(): value.decode("latin-1") for name, value in scope["headers"]}
         self.query = parse_qs(scope["query_string"].decode("latin-1"))
         self.offered: list[str] = scope.get("subprotocols") or []
-        peer = scope["client"][0] if scope.get("client") else None
-        self.address = client_address(peer, self.headers.get("X-Forwarded-For"))
+        self.address = socket_address(scope)
 
     def principal(self, *, purpose: str) -> Principal:
         """The caller by ticket, subprotocol or header; raises Unauthorized, CsrfRejected."""

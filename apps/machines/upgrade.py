@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.core.addresses import client_address
+from apps.core.addresses import socket_address
 from apps.machines.nodes import NODE_KEY_PREFIX
 from wire import control
 from wire.losses import MACHINE_HEADER
@@ -27,13 +27,12 @@ class Upgrade:
 def read_upgrade(scope: Mapping[str, Any]) -> Upgrade:
     """From the scope of an ASGI connection."""
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    peer = scope["client"][0] if scope.get("client") else None
     scheme, _, credential = headers.get(b"authorization", "").partition(" ")
     shown = scheme.lower() == "bearer" and credential.startswith(NODE_KEY_PREFIX)
     return Upgrade(
         speaks=control.SUBPROTOCOL in scope["subprotocols"],
         host=headers.get(b"host", ""),
-        address=client_address(peer, headers.get(b"x-forwarded-for")),
+        address=socket_address(scope),
         claimed=headers.get(MACHINE_HEADER.lower().encode(), ""),
         node_key=credential.strip() if shown else None,
     )
