@@ -7,7 +7,7 @@ import time
 import pytest
 
 from apps.machines.census import ANSWER_SECONDS
-from apps.machines.tests.test_agent_socket import drained, serving
+from apps.machines.tests.live import drained, serving
 from wire.connections import CAPABILITY, Counted, CutConnections, FilterTrial
 from wire.control import FromAgent, FromServer
 
