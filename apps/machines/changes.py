@@ -32,36 +32,43 @@ def touch(
     changed: Iterable[Machine] = (),
     removed: Iterable[Machine] = (),
     dead_keys: Iterable[str] = (),
+    rights: bool = False,
 ) -> int:
     """Raise the map's version inside the transaction of the change, and announce it after commit.
 
-    dead_keys: hashes of node keys that this change ended. Returns the new version.
+    dead_keys: hashes of node keys that this change ended. rights: what policy knows of the changed
+    machines did change, so they may lose peers by it. Returns the new version.
     """
     changed, removed = list(changed), list(removed)
     dead = [*dead_keys, *(machine.node_key_hash for machine in removed)]
     changed_ids = [machine.pk for machine in changed]
     machines_touched.send(sender=Machine, org_id=org_id_of(org), changed=changed, removed=removed)
-    return _raise(org_id_of(org), changed_ids, [machine.pk for machine in removed], dead)
+    return _raise(org_id_of(org), changed_ids, [machine.pk for machine in removed], dead, rights=rights)
 
 
 def touch_everything(org: object) -> int:
     """The same for what all machines of the organisation are told: relays, DNS, key lifetime."""
-    return _raise(org_id_of(org), [], [EVERYTHING], [])
+    return _raise(org_id_of(org), [], [EVERYTHING], [], rights=False)
 
 
 def touch_rights(org: object) -> int:
     """The same for rules, and for whatever else decides who may send what to whom."""
-    return _raise(org_id_of(org), [], [RIGHTS], [])
+    return _raise(org_id_of(org), [], [RIGHTS], [], rights=True)
 
 
 def _raise(
-    org_id: uuid.UUID, changed_ids: list[uuid.UUID], other_ids: list[uuid.UUID], dead_keys: list[str]
+    org_id: uuid.UUID,
+    changed_ids: list[uuid.UUID],
+    other_ids: list[uuid.UUID],
+    dead_keys: list[str],
+    *,
+    rights: bool,
 ) -> int:
     # The row lock puts writers in line: versions are committed in their order.
     Organization.objects.for_org(org_id).update(netmap_version=F("netmap_version") + 1)
     version = stored_version(org_id)
     NetmapChange.all_orgs.bulk_create(
-        NetmapChange(org_id=org_id, version=version, machine_id=machine_id)
+        NetmapChange(org_id=org_id, version=version, machine_id=machine_id, rights=rights)
         for machine_id in [*changed_ids, *other_ids]
     )
     transaction.on_commit(lambda: _announce(org_id, version, changed_ids, dead_keys))

@@ -2,15 +2,14 @@
 
 A peer may go because it or the viewer is quarantined, disabled, locked, pending or its key has run out;
 because the organisation is in lockdown; because a service took it out, which the log of changes or the
-trail tells; or because rights hide it and a change of rights, or of one of the two, is on record. A peer
-that is simply not there, as in an emptied or half-loaded database, has no reason.
+trail tells; or because rights hide it and a change of rights, or of what they know of one of the two, is
+in the log. A peer that is simply not there, as in an emptied or half-loaded database, has no reason.
 """
 
 import re
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from apps.audit.models import AuditLog
@@ -25,10 +24,6 @@ from wire.documents import texts
 from wire.losses import AUDIENCE, MAX_NAMED, REMOVAL_AUDIENCE, REMOVAL_TYPE, STATEMENT_SECONDS, TYPE
 
 REMOVALS = ("machine.deleted", "machine.rejected", "machine.cleanup_deleted")
-# What a machine reports of others changes no rights.
-REPORTS = ("machine.map_refused", "machine.peer_identity_refused")
-# Both rows are of one transaction, in either order.
-TRAIL_LAG = timedelta(seconds=1)
 _DIGEST, _NONCE = re.compile(r"[0-9a-f]{64}"), re.compile(r"[\w-]{8,64}")
 
 
@@ -87,9 +82,9 @@ def _reason(node: Node, asked: Question) -> str | None:
     if own is not None and not own.connects(now):
         return "this machine is cut off"
     rows = NetmapChange.objects.for_org(node.org_id).filter(version__gt=asked.since)
-    about = {str(RIGHTS), str(node.pk), *asked.peers}
-    changed = {str(key) for key in rows.values_list("machine_id", flat=True).distinct()} & about
-    edited = _edited(node.org_id, {str(node.pk), *asked.peers}, rows)
+    changes = set(rows.values_list("machine_id", "rights"))
+    changed = {str(machine_id) for machine_id, _ in changes}
+    judged = {str(machine_id) for machine_id, rights in changes if rights}
     reasons = set()
     gone = set()
     for peer in asked.peers:
@@ -101,25 +96,13 @@ def _reason(node: Node, asked: Question) -> str | None:
             reasons.add("machines cut off")
         elif str(RIGHTS) in changed:
             reasons.add("policy changed")
-        elif {peer, str(node.pk)} & edited:
+        elif {peer, str(node.pk)} & judged:
             reasons.add("machines changed")
         else:
             return None
     if gone and not _on_record(node.org_id, gone):
         return None
     return ", ".join(sorted(reasons))
-
-
-def _edited(org_id: uuid.UUID, ids: set[str], rows: Any) -> set[str]:
-    """Those of some machines of which the trail tells since these changes began.
-
-    The log of changes will not do: a machine that goes or comes is in it, and rights do not follow that.
-    """
-    began = rows.order_by("version").values_list("created_at", flat=True).first()
-    if began is None:
-        return set()
-    told = AuditLog.objects.for_org(org_id).filter(resource_id__in=ids, created_at__gte=began - TRAIL_LAG)
-    return set(told.exclude(action__in=REPORTS).values_list("resource_id", flat=True))
 
 
 def _on_record(org_id: uuid.UUID, gone: set[str]) -> bool:

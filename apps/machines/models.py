@@ -187,6 +187,7 @@ class NetmapChange(OrgOwned):
 
     version = models.BigIntegerField()
     machine_id = models.UUIDField(help_text="no foreign key: the machine may be gone")
+    rights = models.BooleanField(default=False, help_text="what policy knows of it changed")
 
     class Meta(OrgOwned.Meta):
         db_table = "netmap_changes"

@@ -16,7 +16,7 @@ from apps.core.actors import Actor
 from apps.core.jobs import job
 from apps.core.realtime import publish
 from apps.machines import presence
-from apps.machines.changes import RIGHTS, touch
+from apps.machines.changes import touch
 from apps.machines.models import AgentCommand, AuthKey, KeyExchange, Machine, NetmapAck, NetmapChange
 from apps.machines.services.commands import UNFINISHED
 from apps.machines.services.removal import remove_machines
@@ -211,7 +211,7 @@ def prune_netmap() -> dict[str, int]:
     old = NetmapChange.all_orgs.filter(
         created_at__lt=now - CHANGES_KEPT, version__lt=F("org__netmap_version")
     )
-    pruned, _ = old.exclude(machine_id=RIGHTS, created_at__gte=now - RIGHTS_KEPT).delete()
+    pruned, _ = old.exclude(rights=True, created_at__gte=now - RIGHTS_KEPT).delete()
     forgotten, _ = NetmapAck.all_orgs.filter(created_at__lt=now - ACKS_KEPT).delete()
     return {"exchanges": closed, "changes": pruned, "acks": forgotten}
 

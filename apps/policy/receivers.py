@@ -46,7 +46,7 @@ def forget_member(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: 
     revoke_all_of(org=org, actor=actor, user_id=user_id)
     owned = list(Machine.objects.for_org(org).filter(owner_id=user_id))
     if owned:
-        touch(org, changed=owned)
+        touch(org, changed=owned, rights=True)
     return 0
 
 

@@ -211,7 +211,7 @@ def _return(machine: Machine, candidate: Candidate, actor: Actor, *, auth_key_id
     presence.heard(machine.pk)
     settle(machine)
     machine.save()
-    touch(machine.org_id, changed=[machine], dead_keys=[old_hash])
+    touch(machine.org_id, changed=[machine], dead_keys=[old_hash], rights=True)
     tell(machine, "UPDATE", os=machine.os, version=machine.version)
     by_key = actor.user_id is None
     _record(machine, actor, "registered" if by_key else "self_service_setup", reactivated=True)

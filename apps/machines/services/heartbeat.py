@@ -105,7 +105,7 @@ def _store(node: Node, report: Report) -> None:
         if came or changed:
             machine.last_seen = timezone.now()
             machine.save(update_fields=[*changed, "status", "last_seen", "updated_at"])
-            touch(node.org_id, changed=[machine])
+            touch(node.org_id, changed=[machine], rights="public_address" in changed)
             tell(machine, "UPDATE", **{name: values[name] for name in changed if name in SHOWN})
 
 

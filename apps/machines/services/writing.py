@@ -43,7 +43,7 @@ def save_change(
     fields = list(fields)
     settle(machine)
     machine.save(update_fields=[*fields, "status", "updated_at"])
-    touch(machine.org_id, changed=[machine])
+    touch(machine.org_id, changed=[machine], rights=True)
     columns = [machine._meta.get_field(name).attname for name in fields]
     tell(machine, "UPDATE", **{column: getattr(machine, column) for column in columns})
     details = {"name": machine.name, **(details or {})}

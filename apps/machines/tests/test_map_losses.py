@@ -2,22 +2,22 @@
 
 import secrets
 import time
-from datetime import timedelta
 
 import jwt
 import pytest
 from django.apps import apps
+from django.utils import timezone
 
 from agent.engine.statements import Loss, NotProven, PinnedKeys
 from apps.audit.models import AuditLog
 from apps.auth import keyring
 from apps.auth.secrets import secret_hash
 from apps.core.api.signing import introduced_keys
-from apps.machines import losses
 from apps.machines.changes import RIGHTS, touch_everything
 from apps.machines.losses import explained, parse_question, removal
 from apps.machines.models import Machine, NetmapChange
 from apps.machines.nodes import find_node
+from apps.machines.services.heartbeat import Report, take_heartbeat
 from apps.machines.services.identity import report_event
 from apps.machines.snapshots import _feeds
 from apps.machines.tasks import CHANGES_KEPT, prune_netmap
@@ -31,8 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def five(cast, monkeypatch):
-    monkeypatch.setattr(losses, "TRAIL_LAG", timedelta(0))  # they are made a moment before
+def five(cast):
     _feeds.clear()
     key = auth_key(cast.alice, cast.org_a, reusable=True)["key"]
     return [enrol(key, f"m{number}") for number in range(5)]
@@ -104,8 +103,20 @@ def test_comings_and_goings_are_no_reason_and_an_edit_is_one(cast, five):
         agent.heartbeat(endpoints=["192.0.2.1:41641"])
     assert version(cast.org_a) > since
     assert reason(cast.org_a, five[0], since, ids(five[1:])) is None
+    for agent in five:
+        agent.heartbeat(status="offline")
+    assert reason(cast.org_a, five[0], since, ids(five[1:])) is None
     admin(cast.alice, "update_tags", five[0], tags=["moved"])
     assert reason(cast.org_a, five[0], since, ids(five[1:])) == "machines changed"
+
+
+def test_an_address_elsewhere_is_one(cast, five):
+    """Policy asks for countries and networks."""
+    since = version(cast.org_a)
+    rules_of(cast.org_a).delete()
+    take_heartbeat(node_of(five[0]), Report(address="203.0.113.9"))
+    assert reason(cast.org_a, five[0], since, ids(five[1:])) == "machines changed"
+    assert reason(cast.org_a, five[1], since, ids(five[2:])) is None
 
 
 def test_half_a_reason_is_none(cast, five):
@@ -148,26 +159,36 @@ def test_the_trail_remembers_removals_that_the_log_forgot(cast, five):
     assert reason(cast.org_a, five[0], since, ids(five[1:4])) == "machines removed"
 
 
+def age(org):
+    """Everything in the log is older than it is kept."""
+    rows = NetmapChange.objects.for_org(org)
+    rows.update(created_at=timezone.now() - 2 * CHANGES_KEPT)
+    touch_everything(org)
+
+
 def test_changes_of_rights_outlive_other_changes_on_record(cast, five):
     since = version(cast.org_a)
     for row in rules_of(cast.org_a):
         cast.alice.client.call(
             f"/api/db/acl_rules?org_id={cast.org_a.pk}&id=eq.{row.pk}", {}, method="DELETE"
         )
-    admin(cast.alice, "rename", five[1], name="later")
-    rows = NetmapChange.objects.for_org(cast.org_a)
-    for row in rows:
-        NetmapChange.objects.for_org(cast.org_a).filter(pk=row.pk).update(
-            created_at=row.created_at - 2 * CHANGES_KEPT
-        )
+    five[1].heartbeat(endpoints=["192.0.2.1:41641"])
+    age(cast.org_a)
     prune_netmap()
-    kept = set(
-        NetmapChange.objects.for_org(cast.org_a)
-        .exclude(version=version(cast.org_a))
-        .values_list("machine_id", flat=True)
-    )
-    assert kept == {RIGHTS}
+    kept = NetmapChange.objects.for_org(cast.org_a).exclude(version=version(cast.org_a))
+    assert set(kept.values_list("machine_id", flat=True)) == {RIGHTS}
     assert reason(cast.org_a, five[0], since, ids(five[1:])) == "policy changed"
+
+
+def test_so_does_an_edit_of_a_machine(cast, five):
+    since = version(cast.org_a)
+    admin(cast.alice, "update_tags", five[0], tags=["moved"])
+    edited = version(cast.org_a)
+    rules_of(cast.org_a).delete()
+    age(cast.org_a)
+    prune_netmap()
+    assert reason(cast.org_a, five[0], since, ids(five[1:])) == "machines changed"
+    assert reason(cast.org_a, five[0], edited, ids(five[1:])) is None, "it knew of the edit"
 
 
 def test_other_organisations_explain_nothing(cast, five):

@@ -170,7 +170,7 @@ def _resolve_again(org: Any, name: str) -> None:
 
 def _touch(org: Organization, ids: Collection[uuid.UUID]) -> None:
     if ids:
-        touch(org, changed=_machines(org, ids))
+        touch(org, changed=_machines(org, ids), rights=True)
 
 
 def _machines(org: Organization, ids: Collection[Any]) -> Any:

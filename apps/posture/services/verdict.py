@@ -171,7 +171,7 @@ def carry_out(org_id: uuid.UUID, changes: list[Change], *, actor: Actor) -> int:
         for change in moved:
             change.machine.save(update_fields=[*QUARANTINE, "status", "updated_at"])
         if felt := [change.machine for change in changes if change.felt]:
-            touch(org_id, changed=felt)
+            touch(org_id, changed=felt, rights=True)
         for change in changes:
             _tell(org_id, change, actor)
     return len(felt)
