@@ -61,23 +61,24 @@ class RelayClient:
         self._on_proven, self._mark = on_proven, mark
         self._tls = tls
         self._session: ClientSession | None = None
+        self._next: ClientSession | None = None
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._hurry = asyncio.Event()
 
     @property
     def local_host(self) -> str | None:
         """The address of ours that the link uses, or None without a link."""
-        return self._session.stream.local_host if self._session else None
+        return self._sender.stream.local_host if self._sender else None
 
     @property
     def connected(self) -> bool:
         """Whether frames can be sent now."""
-        return self._session is not None and not self._session.ended.is_set()
+        return self._sender is not None
 
     @property
     def carries(self) -> bool:
         """Whether the present connection has proven to carry frames both ways."""
-        return self._session is not None and self._session.proven and self.connected
+        return self._session is not None and self._session.proven and not self._session.ended.is_set()
 
     @property
     def tls_group(self) -> str | None:
@@ -86,11 +87,17 @@ class RelayClient:
 
     def send(self, key: bytes, segment: int, payload: bytes | memoryview) -> bool:
         """Queue a batch for the holder of key. False, and nothing queued, when it cannot go."""
-        session = self._session
-        if session is None or not self.connected or session.backlog > MAX_BUFFERED_BYTES:
+        session = self._sender
+        if session is None or session.backlog > MAX_BUFFERED_BYTES:
             return False
         session.send_batch(key, segment, payload)
         return True
+
+    @property
+    def _sender(self) -> ClientSession | None:
+        """The connection, or the one that takes over where it has ended."""
+        open_ones = (it for it in (self._session, self._next) if it is not None and not it.ended.is_set())
+        return next(open_ones, None)
 
     async def run(self) -> None:
         """Keep the link up until cancelled."""
@@ -146,7 +153,7 @@ class RelayClient:
         finally:
             if self._session is not None:
                 self._session.close()
-            self._session = None
+            self._session = self._next = None
         if session is not None and session.reconnect_in is not None:
             await asyncio.sleep(session.reconnect_in)
         return (session and session.reason) or reason or "closed by the relay"
@@ -155,6 +162,8 @@ class RelayClient:
         """A session that is registered, or has ended already."""
         sock = await _dial(self._host, self._port, self._addresses, self._mark)
         session = ClientSession(sock, self._tls, self._host, self)
+        if self._session is not None:
+            self._next = session
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 await session.registration()
@@ -184,7 +193,7 @@ class RelayClient:
                 await asyncio.gather(keep, move, return_exceptions=True)
             if successor is None:
                 return session
-            self._session = successor
+            self._session, self._next = successor, None
             session.close()
             session = successor
 
@@ -221,6 +230,11 @@ class RelayClient:
     def peer_gone(self, key: bytes) -> None:
         """Nobody holds key (for the session)."""
         self._on_peer_gone(key)
+
+    def ready(self) -> None:
+        """A new connection is up (for the session): what came by the old one comes first."""
+        if self._session is not None:
+            self._session.catch_up()
 
     def proven(self) -> None:
         """Frames go both ways (for the session)."""

@@ -5,9 +5,12 @@ Rules
    token for that key; nothing else is accepted before, and no second hello after.
 2. A frame is delivered to the holder of its destination key in the sender's own organisation and
    to nobody else. An unknown or foreign key answers PEER_GONE alike.
-3. A key has one connection: a newer registration replaces the older one.
+3. A key has one connection: a newer registration replaces the older one, from which what is on its
+   way is still taken for a moment.
 4. Nobody waits for anybody: a slow reader loses its own oldest frames.
-5. Time comes in as an argument; the shell calls handle_timeout() every second.
+5. Who takes a connection of its own over has read everything from the older one when it pings: frames
+   wait for that, so that none overtakes another.
+6. Time comes in as an argument; the shell calls handle_timeout() every second.
 """
 
 import hmac
@@ -58,6 +61,8 @@ class TokenRefused(Exception):
     """The token is forged, expired, or for another audience or region."""
 
 
+# How long a connection that was replaced is still read from.
+RETIRED_SECONDS: Final = 1.0
 # What may come at once before a rate counts.
 BURST_SECONDS: Final = 0.25
 
@@ -94,6 +99,9 @@ class _Connection:
     ephemeral: X25519PrivateKey
     hello: frames.ServerHello
     queue: FrameQueue
+    held: bool = False
+    # Whether frames for its key come here; claims without that: it was replaced, and may still send.
+    listed: bool = False
     claims: Claims | None = None
     last_heard: float = 0.0
     outbox: list[bytes] = field(default_factory=list)
@@ -119,6 +127,7 @@ class RelayCore:
         self._by_key: dict[tuple[str, bytes], _Connection] = {}
         self._ready: set[int] = set()
         self._closing: dict[int, int] = {}
+        self._retiring: set[int] = set()
         # Until when clients (by number) and organisations have sent what their rates allow.
         self._paid_until: dict[int | str, float] = {}
         self.counters = Counters()
@@ -171,6 +180,7 @@ class RelayCore:
         connection = self._connections.pop(connection_id, None)
         self._ready.discard(connection_id)
         self._closing.pop(connection_id, None)
+        self._retiring.discard(connection_id)
         if connection:
             self.counters.dropped += connection.queue.dropped
             self._forget(connection)
@@ -196,6 +206,7 @@ class RelayCore:
             else:
                 self._break(connection)
         elif isinstance(message, frames.Ping):
+            connection.held = not connection.listed
             self._say(connection, frames.Pong(message.data))
         elif isinstance(message, frames.Renew):
             self._renew(connection, connection.claims, message.token, now)
@@ -217,12 +228,11 @@ class RelayCore:
         if connection is not None:
             self._say(connection, frames.Ready(self._limits.keepalive_seconds))
 
-    def replaced(self, organisation: str, key: bytes) -> None:
+    def replaced(self, organisation: str, key: bytes, now: float) -> None:
         """The holder of key has registered at another process of this relay."""
         older = self._by_key.get((organisation, key))
         if older is not None:
-            self._closing[older.id] = CLOSE_REPLACED
-            self._forget(older)
+            self._retire(older, now)
 
     def ready(self) -> Iterator[int]:
         """Connections that have something to be sent, each once until more arrives."""
@@ -236,11 +246,18 @@ class RelayCore:
             return None
         if connection.outbox:
             return connection.outbox.pop(0)
-        return connection.queue.pop(now)
+        return None if connection.held else connection.queue.pop(now)
 
     def closing(self) -> dict[int, int]:
         """Connections to be closed and why, once what take() gives has been sent."""
         return dict(self._closing)
+
+    def retiring(self) -> Iterator[int]:
+        """Connections that were replaced, each once: send CLOSE_REPLACED last, and go on reading."""
+        while self._retiring:
+            connection = self._connections[self._retiring.pop()]
+            connection.held = True
+            yield connection.id
 
     def restart(self, reconnect_in_ms: Callable[[], int]) -> None:
         """Tell every registered client to come back later, each at its own moment."""
@@ -249,7 +266,11 @@ class RelayCore:
 
     def cut(self, refuses: Callable[[Claims], bool]) -> int:
         """Close every registered connection whose claims are refused; returns how many."""
-        refused = [item for item in self._by_key.values() if item.claims is not None and refuses(item.claims)]
+        refused = [
+            connection
+            for connection in self._connections.values()
+            if connection.claims is not None and refuses(connection.claims)
+        ]
         for connection in refused:
             self._closing[connection.id] = CLOSE_CREDENTIAL
             self._forget(connection)
@@ -286,17 +307,19 @@ class RelayCore:
         """Close who never spoke, who fell silent, and whose token has ended."""
         self._paid_until = {payer: until for payer, until in self._paid_until.items() if until > now}
         for connection in list(self._connections.values()):
-            if now < self._deadline(connection):
-                continue
-            expired = connection.claims is not None and now >= connection.claims.expires_at
-            self._closing[connection.id] = CLOSE_CREDENTIAL if expired else CLOSE_SILENT
-            self._forget(connection)
+            deadline, code = self._deadline(connection)
+            if now >= deadline:
+                self._closing[connection.id] = code
+                self._forget(connection)
 
-    def _deadline(self, connection: _Connection) -> float:
+    def _deadline(self, connection: _Connection) -> tuple[float, int]:
+        """When it is closed, and the code for that."""
         if connection.claims is None:
-            return connection.deadline
+            return connection.deadline, CLOSE_SILENT
+        if not connection.listed:
+            return connection.deadline, CLOSE_REPLACED
         silence = connection.last_heard + 3 * self._limits.keepalive_seconds
-        return min(silence, connection.claims.expires_at)
+        return min((silence, CLOSE_SILENT), (connection.claims.expires_at, CLOSE_CREDENTIAL))
 
     def _register(self, connection: _Connection, hello: frames.ClientHello, now: float) -> None:
         try:
@@ -319,12 +342,14 @@ class RelayCore:
         key = (claims.organisation, claims.key)
         older = self._by_key.get(key)
         if older is not None:
-            self._closing[older.id] = CLOSE_REPLACED
-            self._forget(older)
+            self._retire(older, now)
         connection.claims, connection.header = claims, frames.recv_header(claims.key)
+        connection.listed = True
         self._by_key[key] = connection
         self.moves += 1
-        if self.mesh is None or self.mesh.arrived(*key):
+        known = self.mesh is None or self.mesh.arrived(*key)
+        connection.held = older is not None or not known
+        if known:
             self.known(*key)
 
     def _renew(self, connection: _Connection, claims: Claims, token: str, now: float) -> None:
@@ -343,7 +368,7 @@ class RelayCore:
         onward = frames.readdress(frame, sender.header)
         destination = frame[1 : 1 + frames.KEY_BYTES]
         receiver = sender.last_receiver
-        if receiver is None or destination != sender.last_key or receiver.claims is None:
+        if receiver is None or destination != sender.last_key or not receiver.listed:
             key = bytes(destination)
             receiver = self._by_key.get((claims.organisation, key))
             mesh = self.mesh
@@ -363,7 +388,7 @@ class RelayCore:
 
     def _say(self, connection: _Connection, message: frames.FromServer) -> None:
         # A client that floods pings or dead destinations must not fill memory with the answers.
-        if len(connection.outbox) < 64:
+        if len(connection.outbox) < 64 and (connection.listed or connection.claims is None):
             connection.outbox.append(frames.encode(message))
             self._ready.add(connection.id)
 
@@ -378,13 +403,23 @@ class RelayCore:
         self._closing[connection.id] = CLOSE_PROTOCOL
         self._forget(connection)
 
+    def _retire(self, connection: _Connection, now: float) -> None:
+        """Its holder has a newer one; what it has sent by this one already is still taken."""
+        self._unlist(connection)
+        self._retiring.add(connection.id)
+        connection.deadline = now + RETIRED_SECONDS
+
     def _forget(self, connection: _Connection) -> None:
+        """It may send no more, and nobody finds it."""
+        self._unlist(connection)
+        connection.claims = None
+
+    def _unlist(self, connection: _Connection) -> None:
         """Nobody finds this connection any more, not even who sent to it a moment ago."""
-        if connection.claims:
+        if connection.claims is not None and connection.listed:
+            connection.listed = False
             key = (connection.claims.organisation, connection.claims.key)
-            if self._by_key.get(key) is connection:
-                del self._by_key[key]
-                self.moves += 1
-                if self.mesh is not None:
-                    self.mesh.left(*key)
-            connection.claims = None
+            del self._by_key[key]
+            self.moves += 1
+            if self.mesh is not None:
+                self.mesh.left(*key)

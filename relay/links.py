@@ -172,7 +172,7 @@ class Links:
                 self._own.pop(name, None)
                 self._forget_arrival(name)
                 self._elsewhere[name] = link, stamp
-                self._core.replaced(organisation, key)
+                self._core.replaced(organisation, key, self._server.clock())
         elif kind == _GONE and self._elsewhere.get(name, (None, 0))[0] is link:
             del self._elsewhere[name]
         elif kind == _KNOWN:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from relay import websocket
-from relay.core import Claims, RelayCore
+from relay.core import CLOSE_REPLACED, Claims, RelayCore
 from relay.http import MAX_HEAD_BYTES, HttpError, find_head, parse_request, response
 from relay.tls import TlsContext
 from relay.transport import TlsStream
@@ -113,6 +113,10 @@ class RelayServer:
             client = self._clients.get(connection_id)
             if client is not None:
                 self.drain(connection_id, client.stream, now)
+        for connection_id in self.core.retiring():
+            client = self._clients.get(connection_id)
+            if client is not None:
+                client.stream.send(websocket.close_frame(CLOSE_REPLACED, masked=False))
         for connection_id, code in self.core.closing().items():
             client = self._clients.get(connection_id)
             if client is not None:

@@ -33,6 +33,9 @@ class SessionUser(Protocol):
     def peer_gone(self, key: bytes) -> None:
         """Nobody holds key."""
 
+    def ready(self) -> None:
+        """The relay has taken us in. It keeps frames of others back until this has returned."""
+
     def proven(self) -> None:
         """Frames go both ways."""
 
@@ -54,7 +57,7 @@ class ClientSession:
         self.moving = self.proven = False
         self._loop = asyncio.get_running_loop()
         self._queue = BatchQueue()
-        self._flushing = False
+        self._flushing = self._begun = False
         self._upgrade_key: str | None = None
         self._upgraded = False
         self._keepalive_seconds = 30
@@ -68,8 +71,11 @@ class ClientSession:
         return self._queue.queued_bytes + self.stream.unsent
 
     def send_batch(self, key: bytes, segment: int, payload: bytes | memoryview) -> None:
-        """The first batch of a burst goes out at once, the rest of it together, in larger frames."""
-        if not self._flushing and not self.stream.full:
+        """The first batch of a burst goes out at once, the rest of it together, in larger frames.
+
+        Nothing goes out before the relay is ready for it.
+        """
+        if self._begun and not self._flushing and not self.stream.full:
             self._write((frames.encode_data(frames.SEND, key, segment, payload),))
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -98,6 +104,10 @@ class ClientSession:
             if self._loop.time() - self._heard > self._keepalive_seconds:
                 self.reason = "relay fell silent"
                 return
+
+    def catch_up(self) -> None:
+        """Deliver what has come already."""
+        self.stream.catch_up()
 
     def close(self) -> None:
         """Drop the connection."""
@@ -168,7 +178,7 @@ class ClientSession:
             case frames.Ready(seconds):
                 self._keepalive_seconds = seconds
                 self.registered.set()
-                self._say(frames.Ping(os.urandom(8)))
+                self._loop.call_soon(self._begin)
             case frames.PeerGone(key):
                 self._user.peer_gone(key)
             case frames.Refused(code):
@@ -180,6 +190,12 @@ class ClientSession:
                 self._say(frames.Pong(data))
             case frames.Pong():
                 self._prove()
+
+    def _begin(self) -> None:
+        self._user.ready()
+        self._begun = True
+        self._say(frames.Ping(os.urandom(8)))
+        self._send_queued()
 
     def _prove(self) -> None:
         if not self.proven and self.registered.is_set():
@@ -200,7 +216,7 @@ class ClientSession:
         self._send_queued()
 
     def _send_queued(self) -> None:
-        while self._queue and not self.stream.full:
+        while self._begun and self._queue and not self.stream.full:
             self._write(self._queue.pop(GATHER_BYTES))
 
     def _write(self, messages: Iterator[bytes] | tuple[bytes, ...]) -> None:

@@ -100,6 +100,11 @@ class TlsStream:
             except TlsError as error:
                 self._loop.call_soon(self.abort, str(error))
 
+    def catch_up(self) -> None:
+        """Take in what has come already; not to be called from received()."""
+        while not self._leaving and self._readable():
+            pass
+
     def rest(self, seconds: float) -> None:
         """Read nothing for a while."""
         if not self._gone:
@@ -138,19 +143,22 @@ class TlsStream:
                 self._tls.receive(0)
             self._transmit(self._tls.outgoing())
 
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
+        """Read once; False when nothing had come."""
         try:
             count = self._socket.recv_into(self._context.inbox)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError as error:
             self.abort(type(error).__name__)
-            return
+            return False
         if not count:
             self.abort("closed by the peer" if self._tls.ended else "cut off")
-            return
-        if self._leaving:  # reading on keeps the kernel from resetting what we said last
-            return
+        elif not self._leaving:  # else reading keeps the kernel from resetting what we said last
+            self._take(count)
+        return True
+
+    def _take(self, count: int) -> None:
         try:
             data = self._tls.receive(count, self._kept)
         except TlsError as error:

@@ -82,7 +82,10 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The client is registered, and found by all of its region. keepalive_seconds bounds its silence."""
+    """The client is registered, and found by all of its region. keepalive_seconds bounds its silence.
+
+    A client that takes over from an older connection of its own gets frames once it has pinged.
+    """
 
     keepalive_seconds: int
 

@@ -12,6 +12,7 @@ from relay.core import (
     CLOSE_PROTOCOL,
     CLOSE_REPLACED,
     CLOSE_SILENT,
+    RETIRED_SECONDS,
     Claims,
     Limits,
     RelayCore,
@@ -136,11 +137,44 @@ def test_a_replayed_hello_does_not_open_another_connection(core):
 def test_a_newer_connection_replaces_the_older_one(core):
     first = registered(core, 1)
     second = registered(core, 2, private=first.private)
-    assert core.closing() == {1: CLOSE_REPLACED}
-    core.disconnect(1)
     beta = registered(core, 3)
+    assert list(core.retiring()) == [1]
+    assert list(core.retiring()) == []
+    assert core.clients == 2
     beta.say(frames.Send(first.key, 4, b"abcd"))
-    assert len(second.heard()) == 1
+    assert second.heard() == [], "it may still read from the older one"
+    second.say(frames.Ping(bytes(8)))
+    pong, batch = second.heard()
+    assert isinstance(pong, frames.Pong)
+    assert (batch.key, bytes(batch.payload)) == (beta.key, b"abcd")
+    assert first.heard() == []
+
+
+def test_what_was_on_its_way_by_the_older_one_is_taken_for_a_moment(core):
+    first, beta = registered(core, 1), registered(core, 2)
+    beta.say(frames.Send(first.key, 4, b"abcd"))
+    registered(core, 3, private=first.private)
+    assert [bytes(batch.payload) for batch in first.heard()] == [b"abcd"]
+    assert list(core.retiring()) == [1]
+    first.say(frames.Send(beta.key, 4, b"late"))
+    assert [(batch.key, bytes(batch.payload)) for batch in beta.heard()] == [(first.key, b"late")]
+    first.say(frames.Send(bytes(32), 4, b"void"))
+    first.say(frames.Ping(bytes(8)))
+    beta.say(frames.Send(first.key, 4, b"more"))
+    assert first.heard() == [], "nothing follows its close frame"
+    core.handle_timeout(RETIRED_SECONDS)
+    assert core.closing() == {1: CLOSE_REPLACED}
+    first.say(frames.Send(beta.key, 4, b"dead"))
+    assert beta.heard() == []
+
+
+def test_a_machine_that_is_cut_off_is_cut_off_by_its_older_connection_too(core):
+    first, beta = registered(core, 1), registered(core, 2)
+    registered(core, 3, private=first.private)
+    assert list(core.retiring()) == [1]
+    assert core.cut(lambda claims: claims.key == first.key) == 2
+    first.say(frames.Send(beta.key, 4, b"evil"))
+    assert beta.heard() == []
 
 
 def test_a_slow_reader_loses_its_oldest_frames_only(core):

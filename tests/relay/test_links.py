@@ -7,6 +7,7 @@ import pytest
 
 from relay.links import KNOWN_SECONDS, Links, LocalPlace
 from tests.relay.live import Relay
+from tests.relay.traffic import Numbered
 
 
 class Workers:
@@ -31,9 +32,9 @@ class Workers:
             await links.joined(1)
         return self
 
-    def first_goes_deaf(self):
-        """The first worker reads nothing that the second says; returns how it hears again."""
-        (link,) = self.links[0]._links
+    def deafen(self, worker):
+        """A worker reads nothing that the other says; returns how it hears again."""
+        (link,) = self.links[worker]._links
         link._transport.pause_reading()
         return link._transport.resume_reading
 
@@ -59,7 +60,7 @@ async def is_ready(client, seconds):
 
 async def test_a_client_is_ready_once_the_other_worker_knows_of_it(workers):
     alpha = await workers.first.client().up()
-    hear_again = workers.first_goes_deaf()
+    hear_again = workers.deafen(0)
     beta = workers.second.client()
     assert not await is_ready(beta, KNOWN_SECONDS / 2)
     hear_again()
@@ -70,14 +71,32 @@ async def test_a_client_is_ready_once_the_other_worker_knows_of_it(workers):
 
 
 async def test_a_worker_that_never_answers_holds_nobody_up(workers):
-    workers.first_goes_deaf()
+    workers.deafen(0)
     await workers.second.client().up()
 
 
 async def test_a_worker_that_goes_away_holds_nobody_up(workers):
-    workers.first_goes_deaf()
+    workers.deafen(0)
     beta = workers.second.client()
     assert not await is_ready(beta, KNOWN_SECONDS / 4)
     (link,) = workers.links[1]._links
     link.abort()
     assert await is_ready(beta, KNOWN_SECONDS / 4)
+
+
+async def test_a_client_that_moves_loses_nothing_and_nothing_overtakes(workers):
+    alpha, beta = await workers.first.client().up(), await workers.first.client().up()
+    there, back = Numbered(alpha, beta), Numbered(beta, alpha)
+    beta.link._port = workers.second.port
+    hear_again = workers.deafen(1)  # the new worker does not hear for long that the old one knows
+    workers.first.core.restart(lambda: 100)
+    workers.first.server.flush()
+    asyncio.get_running_loop().call_later(0.1 + KNOWN_SECONDS / 2, hear_again)
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(1, over.set)
+    await asyncio.gather(there.until(over.is_set), back.until(over.is_set))
+    await there.arrived(lost=0)
+    await back.arrived(lost=0)
+    assert workers.second.core.clients == 1
+    assert alpha.states.empty()
+    assert beta.states.empty()

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import secrets
 import signal
 import ssl
 
@@ -12,7 +11,7 @@ import pytest
 from relay.config import ConfigError, from_environment
 from tests.lab.pki import Authority
 from tests.relay.test_process import WORKERS, Process
-from tests.relay.test_workers import arrive
+from tests.relay.traffic import Numbered, everything_arrives
 from tests.services import free_ports
 
 PLACES = ("127.0.0.1", "127.0.0.2")
@@ -84,14 +83,8 @@ async def test_a_pair_on_different_relays_keeps_its_order_and_loses_nothing(pair
     await pair.start()
     alpha, beta = await pair.client(1), await pair.client(2)
     assert [await relay.metric("clients") for relay in pair.relays] == [1, 1]
-    for sender, receiver in ((alpha, beta), (beta, alpha)):
-        sent = b""
-        for _ in range(200):
-            payload = secrets.token_bytes(1000)
-            assert sender.link.send(receiver.key, 1000, payload)
-            sent += payload
-            await asyncio.sleep(0)
-        assert await arrive(receiver, 200) == sent
+    await everything_arrives(alpha, beta)
+    await everything_arrives(beta, alpha)
     stranger = await pair.client(2, org="org-b")
     stranger.link.send(alpha.key, 4, b"evil")
     assert await asyncio.wait_for(stranger.gone.get(), 5) == alpha.key
@@ -100,39 +93,22 @@ async def test_a_pair_on_different_relays_keeps_its_order_and_loses_nothing(pair
 async def test_a_relay_restarts_under_traffic_and_nobody_notices(pair):
     await pair.start()
     alpha, beta = await pair.client(1), await pair.client(2)
-    numbers, sent = [], 0
-
-    async def traffic(done):
-        nonlocal sent
-        async with asyncio.timeout(30):
-            while not done():
-                assert alpha.link.send(beta.key, 1000, sent.to_bytes(4, "big") + bytes(996))
-                sent += 1
-                await asyncio.sleep(0.002)
-
-    await traffic(lambda: sent == 200)
+    traffic = Numbered(alpha, beta)
+    await traffic.until(lambda: traffic.sent == 200)
     second = pair.relays[1]
     second.process.send_signal(signal.SIGTERM)
-    await traffic(lambda: second.process.poll() is not None)
+    await traffic.until(lambda: second.process.poll() is not None)
     assert second.process.returncode == 0
     second.start()
-    await traffic(lambda: sent % 500 == 0)
-    await asyncio.sleep(0.5)
-    while not beta.received.empty():
-        _, segment, payload = beta.received.get_nowait()
-        numbers += [int.from_bytes(payload[at : at + 4], "big") for at in range(0, len(payload), segment)]
-    assert numbers == sorted(set(numbers))
-    # 20 datagrams are 40 ms of this traffic: what is on its way while the link moves.
-    assert sent - 20 <= len(numbers) <= sent
+    await traffic.until(lambda: traffic.sent % 500 == 0)
+    await traffic.arrived()
     assert beta.states.empty()
     assert alpha.states.empty()
     await second.ready()
     await pair.joined(1)
     gamma = await pair.client(2)
-    async with asyncio.timeout(5):
-        while gamma.received.empty():  # word of gamma is still on its way to the other relay
-            alpha.link.send(gamma.key, 5, b"again")
-            await asyncio.sleep(0.05)
+    alpha.link.send(gamma.key, 4, b"soon")
+    assert await asyncio.wait_for(gamma.received.get(), 5) == (alpha.key, 4, b"soon")
 
 
 async def test_a_relay_that_dies_takes_nobody_along(pair):

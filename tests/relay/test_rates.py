@@ -10,7 +10,7 @@ from relay.core import BURST_SECONDS, Limits
 from relay.tls.session import INBOX_BYTES, RECORD_BYTES
 from tests.relay.live import Client
 from tests.relay.test_process import Process
-from tests.relay.test_workers import arrive
+from tests.relay.traffic import arrive
 
 RATE = 400_000
 

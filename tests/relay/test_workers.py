@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import secrets
 import signal
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from tests.relay.test_process import WORKERS, Process, process  # noqa: F401 the fixture
+from tests.relay.traffic import Numbered, everything_arrives
 
 
 @pytest.fixture
@@ -47,25 +47,10 @@ def worker_pids(process):  # noqa: F811
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-async def arrive(client, count):
-    """The payloads of so many datagrams of 1,000 bytes."""
-    found = b""
-    while len(found) < count * 1000:
-        _, _, payload = await asyncio.wait_for(client.received.get(), 5)
-        found += payload
-    return found
-
-
 async def test_a_pair_on_different_workers_keeps_its_order_and_loses_nothing(workers):
     alpha, beta, _ = await apart(workers)
-    for sender, receiver in ((alpha, beta), (beta, alpha)):
-        sent = b""
-        for _ in range(200):
-            payload = secrets.token_bytes(1000)
-            assert sender.link.send(receiver.key, 1000, payload)
-            sent += payload
-            await asyncio.sleep(0)
-        assert await arrive(receiver, 200) == sent
+    await everything_arrives(alpha, beta)
+    await everything_arrives(beta, alpha)
     crossed = [await ask(workers, number, 'link_frames_total{outcome="sent"}') for number in range(WORKERS)]
     assert all(crossed)
 
@@ -94,32 +79,14 @@ async def test_who_left_is_missed_on_every_worker(workers):
 async def test_a_worker_restarts_under_traffic_and_nobody_notices(workers):
     alpha, beta, home = await apart(workers)
     before = worker_pids(workers)
-    numbers, sent = [], 0
-
-    def drain():
-        while not beta.received.empty():
-            _, segment, payload = beta.received.get_nowait()
-            numbers.extend(
-                int.from_bytes(payload[at : at + 4], "big") for at in range(0, len(payload), segment)
-            )
-
-    async def traffic(done):
-        nonlocal sent
-        async with asyncio.timeout(20):
-            while not done():
-                assert alpha.link.send(beta.key, 1000, sent.to_bytes(4, "big") + bytes(996))
-                sent += 1
-                await asyncio.sleep(0.002)
-
-    await traffic(lambda: sent == 200)
+    traffic = Numbered(alpha, beta)
+    await traffic.until(lambda: traffic.sent == 200)
     os.kill(before[home], signal.SIGTERM)
-    await traffic(lambda: before[home] not in worker_pids(workers) and len(worker_pids(workers)) == WORKERS)
-    await traffic(lambda: sent % 200 == 0)
-    await asyncio.sleep(0.5)
-    drain()
-    assert numbers == sorted(set(numbers))
-    # 20 datagrams are 40 ms of this traffic: what is on its way while the link moves.
-    assert sent - 20 <= len(numbers) <= sent
+    await traffic.until(
+        lambda: before[home] not in worker_pids(workers) and len(worker_pids(workers)) == WORKERS
+    )
+    await traffic.until(lambda: traffic.sent % 200 == 0)
+    await traffic.arrived()
     assert beta.states.empty()
     assert alpha.states.empty()
 
