@@ -19,6 +19,8 @@ DOWN_SECONDS = 1.5
 OPENING_SECONDS = 5.0
 # Another region serves meanwhile; the failed one is not tried as home before.
 AVOID_SECONDS = 120.0
+# A region that says that a peer is not there is asked again after so long.
+GONE_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class Relays:
         self._homes: dict[bytes, str] = {}
         # Where peers were at home before, until the link to their new home is proven.
         self._before: dict[bytes, str] = {}
+        # (peer, region that says it is not there) -> until when that is believed.
+        self._gone: dict[tuple[bytes, str], float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._token: str | None = None
 
@@ -119,6 +123,7 @@ class Relays:
         self._homes = {key: code for key, code in homes.items() if code is not None and code in self._known}
         left = {key: code for key, code in left.items() if self._homes.get(key) != code}
         self._before = {key: code for key, code in (self._before | left).items() if key in homes}
+        self._gone = {name: until for name, until in self._gone.items() if name[0] in homes}
         self._fit()
         for code, link in list(self._links.items()):
             if link.client.carries:
@@ -132,13 +137,14 @@ class Relays:
         self._fit()
 
     def send(self, key: bytes, segment: int, payload: bytes) -> bool:
-        """Put a batch on a link where the holder of key listens, or on ours in need."""
-        client = (
-            self._usable(self._before.get(key))
-            or self._usable(self._homes.get(key))
-            or self._usable(self._home.code)
-        )
-        return client.send(key, segment, payload) if client else False
+        """Put a batch on a link where the holder of key listens, or on ours in need: peers have one there."""
+        last: RelayClient | None = None
+        for code in (self._before.get(key), self._homes.get(key), self._home.code):
+            client = self._usable(code)
+            if client is not None and not self._is_gone(key, code):
+                return client.send(key, segment, payload)
+            last = last or client
+        return last.send(key, segment, payload) if last else False
 
     async def close(self) -> None:
         """Close every link."""
@@ -192,6 +198,15 @@ class Relays:
             self._avoid_until[code] = asyncio.get_running_loop().time() + AVOID_SECONDS
             self._failed()
 
+    def _miss(self, key: bytes, code: str) -> None:
+        """A region says that a peer is not there: it moved, and we have not heard where."""
+        if key in self._homes:
+            self._gone[key, code] = asyncio.get_running_loop().time() + GONE_SECONDS
+
+    def _is_gone(self, key: bytes, code: str | None) -> bool:
+        until = self._gone.get((key, code or "")) if self._gone else None
+        return until is not None and until > asyncio.get_running_loop().time()
+
     def _usable(self, code: str | None) -> RelayClient | None:
         link = self._links.get(code) if code else None
         return link.client if link and link.client.connected else None
@@ -226,7 +241,7 @@ class Relays:
             on_datagrams=self._receive,
             on_state=state,
             on_proven=lambda: self._proven(region.region_code),
-            on_peer_gone=lambda key: None,
+            on_peer_gone=lambda key: self._miss(key, region.region_code),
             tls=self._tls,
             mark=self._mark,
         )

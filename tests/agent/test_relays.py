@@ -246,6 +246,23 @@ async def test_without_the_control_plane_both_links_stay(two, monkeypatch):
     nothing_was_lost((alpha, beta))
 
 
+async def test_a_peer_that_moved_unheard_is_reached_by_our_own_home(two, monkeypatch):
+    """Its new home never reaches us, as while the control plane is down; it keeps a link to ours."""
+    regions = [place(relay.region, relay.port) for relay in two]
+    async with talking(two[0], regions) as (alpha, beta):
+        await alpha.move(two[1].region)
+        await settled(lambda: beta.peer_home == two[1].region)
+        monkeypatch.setattr(alpha, "_hear", lambda home: None)
+        await beta.move(two[1].region)
+        await settled(lambda: beta.links() == {two[1].region})
+        assert alpha.peer_home == two[0].region
+        sent = alpha.sent
+        await settled(lambda: alpha.sent > sent + 100)
+    missing = set(range(alpha.sent)) - set(beta.numbers)
+    assert len(missing) < 10, "what was sent before the old region said that it is gone"
+    assert not [number for number in missing if number > sent + 20]
+
+
 class Mute(RelayCore):
     """Takes clients in and then says no more."""
 
