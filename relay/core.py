@@ -370,13 +370,14 @@ class RelayCore:
         receiver = sender.last_receiver
         if receiver is None or destination != sender.last_key or not receiver.listed:
             key = bytes(destination)
-            receiver = self._by_key.get((claims.organisation, key))
-            mesh = self.mesh
-            if receiver is None and mesh is not None and mesh.forward(claims.organisation, key, onward):
+            oneself = key == claims.key
+            receiver = self._by_key.get((claims.organisation, key)) if not oneself else None
+            elsewhere = self.mesh if receiver is None and not oneself else None
+            if elsewhere is not None and elsewhere.forward(claims.organisation, key, onward):
                 self.counters.frames += 1
                 self.counters.bytes += len(frame)
                 return
-            if receiver is None or receiver is sender:
+            if receiver is None:
                 self.counters.undeliverable += 1
                 self._say(sender, frames.PeerGone(key))
                 return

@@ -234,36 +234,63 @@ class Deliveries(RuleBasedStateMachine):
     def start(self):
         self.core = RelayCore(verify=verify, random=os.urandom, limits=Limits(queue_bytes=4_000))
         self.machines = []
+        self.left = []  # connections that were replaced
         self.sent = {}
-        self.serial = 0
+        self.serial = self.connections = 0
+
+    def register(self, **options):
+        self.connections += 1
+        return registered(self.core, self.connections, **options)
 
     @rule(org=st.sampled_from(["org-a", "org-b"]))
     def join(self, org):
         if len(self.machines) < 6:
-            self.machines.append(registered(self.core, len(self.machines) + 1, org=org))
+            self.machines.append(self.register(org=org))
+
+    @rule(data=st.data())
+    def move(self, data):
+        """A machine takes over by a new connection, reads the older one empty, and pings."""
+        if not self.machines:
+            return
+        at = data.draw(st.integers(0, len(self.machines) - 1))
+        older = self.machines[at]
+        self.machines[at] = newer = self.register(org=older.org, private=older.private)
+        assert newer.heard() == []
+        self.check(older)
+        assert list(self.core.retiring()) == [older.id]
+        newer.say(frames.Ping(bytes(8)))
+        self.left.append(older)
 
     @rule(data=st.data(), size=st.integers(1, 1500))
     def send(self, data, size):
         if len(self.machines) < 2:
             return
-        sender = data.draw(st.sampled_from(self.machines))
+        sender = data.draw(st.sampled_from([*self.machines, *self.left]))
         receiver = data.draw(st.sampled_from(self.machines))
         self.serial += 1
         payload = self.serial.to_bytes(4, "big") + b"x" * size
         sender.say(frames.Send(receiver.key, len(payload), payload))
-        if sender is not receiver and sender.org == receiver.org:
+        if sender.key != receiver.key and sender.org == receiver.org:
             self.sent.setdefault((sender.key, receiver.key), []).append(payload)
 
     @rule(data=st.data())
     def read(self, data):
         if not self.machines:
             return
-        receiver = data.draw(st.sampled_from(self.machines))
+        self.check(data.draw(st.sampled_from(self.machines)))
+
+    def check(self, receiver):
         for message in receiver.heard():
             if isinstance(message, frames.Recv):
                 expected = self.sent[(message.key, receiver.key)]
                 position = expected.index(bytes(message.payload))
                 del expected[: position + 1]
+
+    @invariant()
+    def silent(self):
+        """Who was replaced hears nothing more."""
+        for machine in getattr(self, "left", ()):
+            assert machine.heard() == []
 
     @invariant()
     def bounded(self):
