@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from relay.core import Claims, TokenRefused
+from relay.claims import Claims, TokenRefused
 from relay.tokens import LEEWAY_SECONDS, TokenVerifier
 from wire.numbers import RELAY_TOKEN_SECONDS
 from wire.relay import CUTS_AUDIENCE, CUTS_PATH, MAX_CUTS, cut_id

@@ -5,8 +5,7 @@ Rules
    token for that key; nothing else is accepted before, and no second hello after.
 2. A frame is delivered to the holder of its destination key in the sender's own organisation and
    to nobody else. An unknown or foreign key answers PEER_GONE alike.
-3. A key has one connection: a newer registration replaces the older one, from which what is on its
-   way is still taken for a moment.
+3. A key has one connection: a newer one replaces it, and what is on its way by the older is still taken.
 4. Nobody waits for anybody: a slow reader loses its own oldest frames.
 5. Who takes a connection of its own over has read everything from the older one when it pings: frames
    wait for that, so that none overtakes another.
@@ -20,7 +19,9 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from relay.claims import Claims, TokenRefused
 from relay.queue import FrameQueue
+from relay.rates import Rates
 from wire import relay as frames
 from wire.binary import WireError
 
@@ -29,19 +30,6 @@ CLOSE_SILENT: Final = 4000
 CLOSE_CREDENTIAL: Final = 4001
 CLOSE_PROTOCOL: Final = 1002
 CLOSE_REPLACED: Final = 4009
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a verified token says: the key (32 bytes) of a machine, its organisation, its end.
-
-    issued_at is Unix time, as the control plane wrote it.
-    """
-
-    key: bytes
-    organisation: str
-    expires_at: float
-    issued_at: int = 0
 
 
 class Mesh(Protocol):
@@ -57,14 +45,8 @@ class Mesh(Protocol):
         """Pass a RECV frame to whoever holds key; False when nobody does."""
 
 
-class TokenRefused(Exception):
-    """The token is forged, expired, or for another audience or region."""
-
-
 # How long a connection that was replaced is still read from.
 RETIRED_SECONDS: Final = 1.0
-# What may come at once before a rate counts.
-BURST_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +110,7 @@ class RelayCore:
         self._ready: set[int] = set()
         self._closing: dict[int, int] = {}
         self._retiring: set[int] = set()
-        # Until when clients (by number) and organisations have sent what their rates allow.
-        self._paid_until: dict[int | str, float] = {}
+        self._rates = Rates(limits.client_rate, limits.organisation_rate)
         self.counters = Counters()
         # Rises whenever a client comes or goes.
         self.moves = 0
@@ -280,32 +261,21 @@ class RelayCore:
     @property
     def rated(self) -> bool:
         """Whether charge() has to be asked at all."""
-        return bool(self._limits.client_rate or self._limits.organisation_rate)
+        return bool(self._rates)
 
     def charge(self, connection_id: int, size: int, now: float) -> float:
         """Count bytes that a client sent; for so many seconds its reader is to rest.
 
-        Nothing is dropped for it: TCP makes the sender slow down, as GCRA would have it, with a burst
-        of BURST_SECONDS for a client and for all clients of its organisation together.
+        Nothing is dropped for it: TCP makes the sender slow down.
         """
         connection = self._connections.get(connection_id)
         if connection is None or connection.claims is None:
             return 0.0
-        rates = (
-            (connection_id, self._limits.client_rate),
-            (connection.claims.organisation, self._limits.organisation_rate),
-        )
-        rest = 0.0
-        for payer, rate in rates:
-            if rate:
-                paid = max(self._paid_until.get(payer, 0.0), now) + size / rate
-                self._paid_until[payer] = paid
-                rest = max(rest, paid - now - BURST_SECONDS)
-        return rest
+        return self._rates.charge(connection_id, connection.claims.organisation, size, now)
 
     def handle_timeout(self, now: float) -> None:
         """Close who never spoke, who fell silent, and whose token has ended."""
-        self._paid_until = {payer: until for payer, until in self._paid_until.items() if until > now}
+        self._rates.forget(now)
         for connection in list(self._connections.values()):
             deadline, code = self._deadline(connection)
             if now >= deadline:
@@ -339,6 +309,10 @@ class RelayCore:
         if claims.key != hello.key:
             self._refuse(connection, "KEY_MISMATCH")
             return
+        self._admit(connection, claims, now)
+
+    def _admit(self, connection: _Connection, claims: Claims, now: float) -> None:
+        """It has proven its key."""
         key = (claims.organisation, claims.key)
         older = self._by_key.get(key)
         if older is not None:

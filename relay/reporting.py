@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from relay.core import Claims
+from relay.claims import Claims
 from relay.server import RelayServer
 from wire.binary import encode_key
 from wire.relay import MAX_REPORTED, REPORT_PATH

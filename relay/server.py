@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from relay import websocket
-from relay.core import CLOSE_REPLACED, Claims, RelayCore
+from relay.claims import Claims
+from relay.core import CLOSE_REPLACED, RelayCore
 from relay.http import MAX_HEAD_BYTES, HttpError, find_head, parse_request, response
 from relay.tls import TlsContext
 from relay.transport import TlsStream

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import jwt
 
-from relay.core import Claims, TokenRefused
+from relay.claims import Claims, TokenRefused
 from wire.binary import WireError, decode_key
 from wire.numbers import RELAY_TOKEN_AUDIENCE, TOKEN_ISSUER, X25519_KEY_BYTES
 

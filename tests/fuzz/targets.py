@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from relay import batchio, http, websocket
 from relay import stun as stun_server
-from relay.core import Claims, Limits, RelayCore, TokenRefused
+from relay.claims import Claims, TokenRefused
+from relay.core import Limits, RelayCore
 from relay.tokens import TokenVerifier
 from wire import control, disco, psk, relay, stun
 from wire.binary import Endpoint, WireError
@@ -117,6 +118,7 @@ def fuzz_relaycore(data: bytes) -> None:
         for ready in core.ready():
             while (sent := core.take(ready, now)) is not None:
                 relay.parse_from_server(sent)
+        assert all(core.take(retired, now) is None for retired in core.retiring())
         for closed in core.closing():
             core.disconnect(closed)
         assert core.clients <= core.connections <= 4
@@ -131,9 +133,8 @@ def _claims(token: str, now: float) -> Claims:
 def _register(core: RelayCore, number: int, now: float) -> None:
     connection = core._connections.get(number)
     if connection is not None and connection.claims is None:
-        claims = _claims(f"org-{number % 2}{number}", now)
-        connection.claims, connection.header = claims, relay.recv_header(claims.key)
-        core._by_key[claims.organisation, claims.key] = connection
+        # The last one takes over from the first.
+        core._admit(connection, _claims(("org-00", "org-01", "org-10", "org-00")[number], now), now)
 
 
 def _demand(holds: bool) -> None:

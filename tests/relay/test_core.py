@@ -7,16 +7,15 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from relay.claims import Claims, TokenRefused
 from relay.core import (
     CLOSE_CREDENTIAL,
     CLOSE_PROTOCOL,
     CLOSE_REPLACED,
     CLOSE_SILENT,
     RETIRED_SECONDS,
-    Claims,
     Limits,
     RelayCore,
-    TokenRefused,
 )
 from wire import relay as frames
 

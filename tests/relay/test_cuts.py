@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from relay.claims import Claims, TokenRefused
 from relay.control import CutList, cuts_url
-from relay.core import Claims, TokenRefused
 from relay.tokens import TokenVerifier
 from tests.relay.signer import Signer
 from wire.numbers import RELAY_TOKEN_AUDIENCE

@@ -6,7 +6,8 @@ import secrets
 import pytest
 
 from relay.config import ConfigError, from_environment
-from relay.core import BURST_SECONDS, Limits
+from relay.core import Limits
+from relay.rates import BURST_SECONDS
 from relay.tls.session import INBOX_BYTES, RECORD_BYTES
 from tests.relay.live import Client
 from tests.relay.test_process import Process

@@ -13,8 +13,8 @@ from apps.machines.changes import touch
 from apps.machines.models import Machine
 from apps.machines.tests.agents import Keys, admin, auth_key, code, enrol
 from apps.relays.models import RelayCut
+from relay.claims import Claims, TokenRefused
 from relay.control import CutList
-from relay.core import Claims, TokenRefused
 from relay.tokens import TokenVerifier
 from tests.cast import ApiClient
 from wire.relay import cut_id
