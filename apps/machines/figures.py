@@ -2,21 +2,30 @@
 
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, F
 
 from apps.core.api.views import Call
 from apps.machines.enforcement import propagation
 from apps.machines.models import STATUSES, AuthKey, Machine
 
+SHOWN = ("id", "name", "tailnet_ip", "status", "last_seen")
+MOST_SHOWN = 100
+
 
 def machine_figures(org: Any, call: Call) -> dict[str, Any]:
-    """Machines by status, usable auth keys, and how fast changes come into force."""
+    """Machines by status and those heard last, usable auth keys, and how fast changes come into force."""
     counted = dict(Machine.objects.for_org(org).values_list("status").annotate(number=Count("pk")).order_by())
     keys = AuthKey.objects.for_org(org).filter(revoked=False, expired=False).count()
     by_status = {f"{status}Count": counted.get(status, 0) for status in STATUSES}
+    total = sum(counted.values())
+    newest = Machine.objects.for_org(org).order_by(F("last_seen").desc(nulls_last=True), "pk")
     return {
-        "machineCount": sum(counted.values()),
+        "machines": list(newest.values(*SHOWN)[:MOST_SHOWN]),
+        "machines_truncated": total > MOST_SHOWN,
+        "machineCount": total,
         **by_status,
+        # Who waits or is cut off is not online either.
+        "offlineCount": total - counted.get("online", 0),
         "authKeyCount": keys,
         "propagation": propagation(org),
     }

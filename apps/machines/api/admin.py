@@ -16,6 +16,8 @@ from apps.machines.services import commands, edits, moves, routing
 from apps.machines.services.heartbeat import paths_of
 from apps.machines.services.removal import delete_machine
 
+SOURCES = {"approved_by": "approved_by_id"}
+
 
 class MachineInput(serializers.Serializer):
     machine_id = serializers.UUIDField()
@@ -82,7 +84,7 @@ def _move(service: Callable[..., Machine], *shown: str) -> Callable[[Call], dict
 
     def run(call: Call) -> dict[str, Any]:
         machine = service(org=call.org, actor=call.actor, **call.data)
-        found = {name: getattr(machine, name) for name in ("status", *shown)}
+        found = {name: getattr(machine, SOURCES.get(name, name)) for name in ("status", *shown)}
         return {"machine_id": machine.pk, **found}
 
     return run
@@ -173,7 +175,7 @@ def _write(name: str, who: str, run: Any, serializer: Any, **options: Any) -> Op
 class MachineAdmin(ActionView):
     topic = "machine-admin"
     actions = (
-        _write("approve", "A", _move(moves.approve_machine, "approved_at", "approved_by_id"), ApproveInput),
+        _write("approve", "A", _move(moves.approve_machine, "approved_at", "approved_by"), ApproveInput),
         _write("reject", "A", _reject, MachineInput),
         _write("enable", "M", _move(moves.enable_machine, "admin_disabled"), MachineInput),
         _write("disable", "M", _move(moves.disable_machine, "admin_disabled"), ReasonInput),

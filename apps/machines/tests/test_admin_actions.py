@@ -72,7 +72,7 @@ def test_approval_opens_the_network(cast):
     assert code(agent.heartbeat()) == (403, "PENDING_APPROVAL")
     answer = admin(cast.alice, "approve", agent).json()["data"]
     assert answer["status"] == "online", "a pending heartbeat counts as a sign of life"
-    assert answer["approved_by_id"] == str(cast.alice.user.pk)
+    assert answer["approved_by"] == str(cast.alice.user.pk)
     assert agent.heartbeat().status_code == 200
     assert code(admin(cast.alice, "approve", agent)) == (400, "INVALID_STATE")
 
@@ -259,3 +259,19 @@ def test_the_table_runs_the_same_checks(cast, agent, owned):
     assert code(cast.alice.client.call("/api/db/machines", body)) == (403, "FORBIDDEN")
     shown = cast.bob.client.get("/api/db/machines", {"org_id": str(cast.org_a.pk)}).content.decode()
     assert "node_key" not in shown
+
+
+def test_the_dashboard_counts_all_that_is_not_online_as_offline(cast):
+    key = auth_key(cast.alice, cast.org_a, reusable=True)["key"]
+    agents = [enrol(key, name=name) for name in ("alpha", "beta", "gamma")]
+    admin(cast.alice, "quarantine", agents[0])
+    agents[1].heartbeat(status="offline")
+    agents[2].heartbeat()
+    body = {"fn": "get_dashboard_stats", "_org_id": str(cast.org_a.pk)}
+    stats = cast.bob.client.call("/api/db/_rpc", body).json()["data"]
+    counts = [stats[name] for name in ("machineCount", "onlineCount", "offlineCount", "machines_truncated")]
+    assert counts == [3, 1, 2, False]
+    seen = [row["last_seen"] for row in stats["machines"]]
+    assert seen == sorted(seen, reverse=True)
+    assert {row["name"] for row in stats["machines"]} == {"alpha", "beta", "gamma"}
+    assert cast.charlie.client.call("/api/db/_rpc", body).status_code == 403
