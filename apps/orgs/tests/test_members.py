@@ -118,3 +118,4 @@ def test_members_report(cast):
     assert unknown.json()["error"]["code"] == "UNKNOWN_ACTION"
     stats = cast.bob.client.call("/api/db/_rpc", {**body, "fn": "get_dashboard_stats"}).json()["data"]
     assert stats["memberCount"] == 2
+    assert stats["aclRuleCount"] == 1
