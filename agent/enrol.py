@@ -13,20 +13,27 @@ from agent.io.control import ApiError, ControlClient
 from agent.keys import MachineKeys
 from agent.session import Session
 from agent.settings import platform_name
-from agent.state import Config, MachineState, Store, Tokens
+from agent.state import IDENTITY, Config, MachineState, Store, Tokens
+from wire.binary import WireError, decode_key, encode_key
+from wire.identity import reenrolment
 
 RETRIES = 3
 RETRY_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 60.0
 APPROVAL_SECONDS = 5.0
+IDENTITY_BYTES = 32
 
 
 async def by_key(
     store: Store, client: ControlClient, config: Config, *, auth_key: str, tags: list[str]
 ) -> MachineState:
     """Enrol with an auth key; AgentError, and nothing saved, when it is refused."""
-    keys = MachineKeys.generate()
-    body = {**_candidate(config, keys, store.machine()), "auth_key": auth_key, "tags": tags}
+    former = store.machine()
+    signed_out = None if former else store.load_json(IDENTITY)
+    keys = MachineKeys.generate(_identity(signed_out))
+    body = {**_candidate(config, keys, former), "auth_key": auth_key, "tags": tags}
+    if signed_out:
+        body["previous"] = _proof(signed_out["machine_id"], keys, auth_key)
     answer = await _insist(client, "/api/register-machine", body)
     return _save(store, client, config, keys, answer)
 
@@ -98,6 +105,22 @@ def _candidate(config: Config, keys: MachineKeys, former: MachineState | None) -
     return body
 
 
+def _identity(signed_out: Mapping[str, Any] | None) -> bytes | None:
+    """The identity that was kept when this machine was signed out."""
+    if signed_out is None:
+        return None
+    try:
+        return decode_key(str(signed_out["identity_private_key"]), IDENTITY_BYTES)
+    except (KeyError, WireError):
+        raise AgentError("BAD_STATE", f"{IDENTITY} is damaged; remove it to enrol a new machine") from None
+
+
+def _proof(machine_id: str, keys: MachineKeys, auth_key: str) -> dict[str, str]:
+    """That this is the machine of before: its peers know the identity, its id and address stay."""
+    message = reenrolment(machine_id=machine_id, auth_key=auth_key, bundle=keys.bundle)
+    return {"machine_id": machine_id, "proof": encode_key(keys.sign(message))}
+
+
 async def _insist(client: ControlClient, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Post, obeying Retry-After and trying a lost race again."""
     for attempt in range(RETRIES):
@@ -136,6 +159,7 @@ def _save(
     except KeyError as missing:
         raise AgentError("BAD_ANSWER", f"the control plane's answer lacks {missing}") from None
     store.save(machine)
+    store.remove(IDENTITY)
     store.save(replace(config, api_url=client.url, org_id=machine.org_id))
     if store.tokens() is None and answer.get("token"):
         store.save(Tokens(str(answer["token"])))
