@@ -1,4 +1,4 @@
-"""Enrolment against a control plane: a machine that was signed out comes back as itself, and nobody else does."""
+"""Enrolment against a control plane: a machine that was signed out comes back as itself."""
 
 import asyncio
 
