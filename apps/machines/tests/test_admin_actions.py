@@ -237,6 +237,28 @@ def test_bulk_judges_each_and_a_dry_run_changes_nothing(cast, agent, key):
     assert Machine.objects.for_org(cast.org_b).get().status == "online"
 
 
+def test_bulk_takes_conditions_within_the_organisation(cast, agent, key):
+    beta = enrol(key, "beta")
+    enrol(auth_key(cast.charlie, cast.org_b)["key"], "beta")
+    body = {"action": "bulk", "org_id": str(cast.org_a.pk), "operation": "quarantine", "dry_run": False}
+    for filters, refused in (
+        ({}, "UNSAFE_UPDATE"),
+        ([{"column": "node_key_hash", "op": "=", "value": "x"}], "INVALID_FILTER"),
+        (None, "MISSING_FIELDS"),
+    ):
+        assert code(cast.alice.client.call("/api/machine-admin", {**body, "filters": filters})) == (
+            400,
+            refused,
+        )
+    assert code(cast.alice.client.call("/api/machine-admin", body)) == (400, "MISSING_FIELDS")
+    assert code(cast.bob.client.call("/api/machine-admin", {**body, "filters": {"name": "beta"}}))[0] == 403
+    wanted = {**body, "filters": [{"column": "name", "op": "like", "value": "be*"}]}
+    answer = cast.alice.client.call("/api/machine-admin", wanted).json()["data"]
+    assert answer == {"matched": 1, "changed": 1, "skipped": []}
+    assert (row(cast, beta.id).status, row(cast, agent.id).status) == ("quarantined", "online")
+    assert Machine.objects.for_org(cast.org_b).get().status == "online"
+
+
 def test_machines_of_a_revoked_key_are_quarantined(cast):
     made = auth_key(cast.alice, cast.org_a, reusable=True)
     agents = [enrol(made["key"], f"m{number}") for number in range(3)]
