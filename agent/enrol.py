@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,11 +30,14 @@ async def by_key(
     """Enrol with an auth key; AgentError, and nothing saved, when it is refused."""
     former = store.machine()
     signed_out = None if former else store.load_json(IDENTITY)
-    keys = MachineKeys.generate(_identity(signed_out))
-    body = {**_candidate(config, keys, former), "auth_key": auth_key, "tags": tags}
-    if signed_out:
-        body["previous"] = _proof(signed_out["machine_id"], keys, auth_key)
-    answer = await _insist(client, "/api/register-machine", body)
+
+    async def ask(keys: MachineKeys) -> Mapping[str, Any]:
+        body = {**_candidate(config, keys, former), "auth_key": auth_key, "tags": tags}
+        if signed_out:
+            body["previous"] = _proof(signed_out["machine_id"], keys, auth_key)
+        return await _insist(client, "/api/register-machine", body)
+
+    keys, answer = await _as_before(store, ask)
     return _save(store, client, config, keys, answer)
 
 
@@ -50,9 +53,14 @@ async def by_person(
         raise not_authenticated()
     session = Session(store, client)
     config = await choose_org(session, config, org)
-    keys = MachineKeys.generate()
-    body = {**_candidate(config, keys, store.machine()), "org_id": config.org_id, "tags": tags}
-    answer = await session.call("POST", "/api/client-setup", body)
+    wanted = {"org_id": config.org_id, "tags": tags}
+
+    async def ask(keys: MachineKeys) -> Mapping[str, Any]:
+        body = {**_candidate(config, keys, store.machine()), **wanted}
+        answer: Mapping[str, Any] = await session.call("POST", "/api/client-setup", body)
+        return answer
+
+    keys, answer = await _as_before(store, ask)
     return _save(store, client, config, keys, answer)
 
 
@@ -105,12 +113,31 @@ def _candidate(config: Config, keys: MachineKeys, former: MachineState | None) -
     return body
 
 
-def _identity(signed_out: Mapping[str, Any] | None) -> bytes | None:
-    """The identity that was kept when this machine was signed out."""
-    if signed_out is None:
+async def _as_before(
+    store: Store, ask: Callable[[MachineKeys], Awaitable[Mapping[str, Any]]]
+) -> tuple[MachineKeys, Mapping[str, Any]]:
+    """(new keys, the answer to them) under the identity that the peers have pinned, if it may stay."""
+    identity = _identity(store)
+    keys = MachineKeys.generate(identity)
+    try:
+        return keys, await ask(keys)
+    except ApiError as error:
+        # Another row has it: this enrolment makes a second machine of this host.
+        if identity is None or error.code != "CONFLICT" or "identity_public_key" not in error.message:
+            raise
+    keys = MachineKeys.generate()
+    return keys, await ask(keys)
+
+
+def _identity(store: Store) -> bytes | None:
+    """That of the enrolment, or the one that was kept when it was ended."""
+    if (machine := store.machine()) is not None:
+        return MachineKeys.from_state(machine).identity
+    kept = store.load_json(IDENTITY)
+    if kept is None:
         return None
     try:
-        return decode_key(str(signed_out["identity_private_key"]), IDENTITY_BYTES)
+        return decode_key(str(kept["identity_private_key"]), IDENTITY_BYTES)
     except (KeyError, WireError):
         raise AgentError("BAD_STATE", f"{IDENTITY} is damaged; remove it to enrol a new machine") from None
 

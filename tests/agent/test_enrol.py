@@ -8,7 +8,7 @@ from agent import enrol
 from agent.errors import AgentError
 from agent.io.control import ControlClient
 from agent.keys import MachineKeys
-from agent.state import IDENTITY, Config, Store
+from agent.state import IDENTITY, Config, Store, Tokens
 from tests.agent.shell import Shell
 from tests.e2e.conftest import control_plane  # noqa: F401 the fixture
 
@@ -56,6 +56,38 @@ def test_a_signed_out_machine_returns_with_its_identity(control_plane, shell, ke
     assert not (tmp_path / IDENTITY).exists()
     (row,) = [row for row in shell.table("auth_keys") if row["id"] == key[1]]
     assert row["used_count"] == 2
+
+
+def test_signing_in_again_keeps_the_identity_that_the_peers_know(control_plane, shell, tmp_path):  # noqa: F811
+    store = Store(tmp_path)
+
+    def signed_in(name):
+        store.save(Tokens(shell.token))
+
+        async def run():
+            client = ControlClient(control_plane.url)
+            config = Config(hostname=name, org_id=shell.org)
+            try:
+                return await enrol.by_person(store, client, config, org=None, tags=[])
+            finally:
+                await client.close()
+
+        return asyncio.run(run())
+
+    def identity(machine):
+        return MachineKeys.from_state(machine).identity_public
+
+    first = signed_in("desk")
+    again = signed_in("desk")
+    store.forget()
+    back = signed_in("desk")
+    assert first.machine_id == again.machine_id == back.machine_id
+    assert identity(first) == identity(again) == identity(back)
+    assert len({first.wireguard_public_key, again.wireguard_public_key, back.wireguard_public_key}) == 3
+    # The identity is that machine's: another one of the same host gets one of its own.
+    other = signed_in("other")
+    assert other.machine_id != back.machine_id
+    assert identity(other) != identity(back)
 
 
 def test_a_machine_that_was_deleted_is_a_new_one(control_plane, shell, key, tmp_path):  # noqa: F811
