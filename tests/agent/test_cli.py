@@ -54,6 +54,7 @@ def ztna(tmp_path):
         (["logout"], 0, "not signed in"),
         (["dns", "status"], 1, "Run 'ztna login'"),
         (["status"], 0, "Machine: Not registered (run 'ztna up')"),
+        (["status"], 0, "Authenticated: false (run 'ztna login')"),
         (["login", "--device", "--interactive"], 1, "choose one"),
         (["login", "--api-url", "http://control.example"], 1, "https://"),
         (["login", "--interactive", "--timeout", "soon"], 1, "duration"),
@@ -173,3 +174,19 @@ def test_a_ping_that_nobody_answers_says_so(capsys):
     told = capsys.readouterr()
     assert "0/3 probes succeeded — peer unreachable" in told.out
     assert "ztna acl test" in told.err
+
+
+def test_a_password_that_is_piped_in_is_neither_warned_of_nor_shown(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "agent", "login", "--interactive", "--api-url", "http://127.0.0.1:9"],
+        input="ada@example.test\nopen sesame\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "QUICKZTNA_CONFIG_DIR": str(tmp_path)},
+    )
+    assert result.returncode == 1
+    assert "cannot reach http://127.0.0.1:9" in result.stderr
+    assert "Warning" not in result.stderr
+    assert "sesame" not in result.stdout + result.stderr

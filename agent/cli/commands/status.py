@@ -83,7 +83,7 @@ def _print(status: dict[str, Any]) -> None:
             ("Tailnet", f"{plain(status['tailnet'] or '-')}   {style(status['org_id'], dim=True)}"),
         ]
     rows.append(("Control", _control(status)))
-    rows.append(("Authenticated", str(status["authenticated"]).lower()))
+    rows.append(("Authenticated", "true" if status["authenticated"] else "false (run 'ztna login')"))
     if status["connected"]:
         rows.append(
             (
