@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform as host
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from agent.errors import AgentError
 from agent.io.ipc import Handler
 from agent.io.ping import echo
 from agent.peering import PeerLink
+from agent.settings import machine_arch
 from wire.numbers import TUNNEL_MTU
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Answers:
         return {
             "version": __version__,
             "os": sys.platform,
-            "arch": host.machine(),
+            "arch": machine_arch(),
             "connected": True,
             "control_connected": daemon.link.connected,
             "refusal": daemon.membership.refusal,
@@ -80,9 +80,14 @@ class Answers:
             "derp_latency_ms": found.latencies_ms.get(relays.home or ""),
             "endpoints": [str(endpoint) for endpoint in found.endpoints],
             "public_key": daemon.machine.wireguard_public_key,
+            # The old name of the public key; the node key itself is never told.
+            "node_key": daemon.machine.wireguard_public_key,
             "pqc": {"active": bool(hybrid), "pairs_pq": len(hybrid), "pairs_total": len(online)},
             "peers_online": len(online),
             "peers_offline": len(peers) - len(online),
+            # Whom the policy keeps away is not on the map either.
+            "peers_blocked": None,
+            "update_available": None,
             "quarantined": own.quarantine_reason if own and own.status == "quarantined" else None,
             "pid": os.getpid(),
             **hostview.described(daemon.upkeep, daemon.membership.netmap),
@@ -106,7 +111,8 @@ class Answers:
         except OSError:
             return {"ms": None, "path": None, "error": "unreachable"}
         if elapsed is None:
-            return {"ms": None, "path": None, "error": "timeout"}
+            error = "timeout" if link.peer.online else "unreachable"
+            return {"ms": None, "path": None, "error": error}
         self._daemon.latencies_ms[link.peer.machine_id] = round(elapsed, 2)
         path = {"direct": "direct", "derp": "relayed"}.get(link.label, "tunnel")
         return {"ms": round(elapsed, 2), "path": path, "error": None}

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,21 +13,31 @@ from agent.io.control import ApiError, ControlClient
 from agent.keys import MachineKeys
 from agent.session import Session
 from agent.settings import platform_name
-from agent.state import Config, MachineState, Store, Tokens
+from agent.state import IDENTITY, Config, MachineState, Store, Tokens
+from wire.binary import WireError, decode_key, encode_key
+from wire.identity import reenrolment
 
 RETRIES = 3
 RETRY_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 60.0
 APPROVAL_SECONDS = 5.0
+IDENTITY_BYTES = 32
 
 
 async def by_key(
     store: Store, client: ControlClient, config: Config, *, auth_key: str, tags: list[str]
 ) -> MachineState:
     """Enrol with an auth key; AgentError, and nothing saved, when it is refused."""
-    keys = MachineKeys.generate()
-    body = {**_candidate(config, keys, store.machine()), "auth_key": auth_key, "tags": tags}
-    answer = await _insist(client, "/api/register-machine", body)
+    former = store.machine()
+    signed_out = None if former else store.load_json(IDENTITY)
+
+    async def ask(keys: MachineKeys) -> Mapping[str, Any]:
+        body = {**_candidate(config, keys, former), "auth_key": auth_key, "tags": tags}
+        if signed_out:
+            body["previous"] = _proof(signed_out["machine_id"], keys, auth_key)
+        return await _insist(client, "/api/register-machine", body)
+
+    keys, answer = await _as_before(store, ask)
     return _save(store, client, config, keys, answer)
 
 
@@ -43,9 +53,14 @@ async def by_person(
         raise not_authenticated()
     session = Session(store, client)
     config = await choose_org(session, config, org)
-    keys = MachineKeys.generate()
-    body = {**_candidate(config, keys, store.machine()), "org_id": config.org_id, "tags": tags}
-    answer = await session.call("POST", "/api/client-setup", body)
+    wanted = {"org_id": config.org_id, "tags": tags}
+
+    async def ask(keys: MachineKeys) -> Mapping[str, Any]:
+        body = {**_candidate(config, keys, store.machine()), **wanted}
+        answer: Mapping[str, Any] = await session.call("POST", "/api/client-setup", body)
+        return answer
+
+    keys, answer = await _as_before(store, ask)
     return _save(store, client, config, keys, answer)
 
 
@@ -98,6 +113,41 @@ def _candidate(config: Config, keys: MachineKeys, former: MachineState | None) -
     return body
 
 
+async def _as_before(
+    store: Store, ask: Callable[[MachineKeys], Awaitable[Mapping[str, Any]]]
+) -> tuple[MachineKeys, Mapping[str, Any]]:
+    """(new keys, the answer to them) under the identity that the peers have pinned, if it may stay."""
+    identity = _identity(store)
+    keys = MachineKeys.generate(identity)
+    try:
+        return keys, await ask(keys)
+    except ApiError as error:
+        # Another row has it: this enrolment makes a second machine of this host.
+        if identity is None or error.code != "CONFLICT" or "identity_public_key" not in error.message:
+            raise
+    keys = MachineKeys.generate()
+    return keys, await ask(keys)
+
+
+def _identity(store: Store) -> bytes | None:
+    """That of the enrolment, or the one that was kept when it was ended."""
+    if (machine := store.machine()) is not None:
+        return MachineKeys.from_state(machine).identity
+    kept = store.load_json(IDENTITY)
+    if kept is None:
+        return None
+    try:
+        return decode_key(str(kept["identity_private_key"]), IDENTITY_BYTES)
+    except (KeyError, WireError):
+        raise AgentError("BAD_STATE", f"{IDENTITY} is damaged; remove it to enrol a new machine") from None
+
+
+def _proof(machine_id: str, keys: MachineKeys, auth_key: str) -> dict[str, str]:
+    """That this is the machine of before: its peers know the identity, its id and address stay."""
+    message = reenrolment(machine_id=machine_id, auth_key=auth_key, bundle=keys.bundle)
+    return {"machine_id": machine_id, "proof": encode_key(keys.sign(message))}
+
+
 async def _insist(client: ControlClient, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Post, obeying Retry-After and trying a lost race again."""
     for attempt in range(RETRIES):
@@ -136,6 +186,7 @@ def _save(
     except KeyError as missing:
         raise AgentError("BAD_ANSWER", f"the control plane's answer lacks {missing}") from None
     store.save(machine)
+    store.remove(IDENTITY)
     store.save(replace(config, api_url=client.url, org_id=machine.org_id))
     if store.tokens() is None and answer.get("token"):
         store.save(Tokens(str(answer["token"])))

@@ -20,7 +20,7 @@ def not_registered() -> AgentError:
 
 def not_authenticated() -> AgentError:
     """No person is signed in."""
-    return AgentError("NOT_AUTHENTICATED", "not authenticated. Run 'ztna login' first")
+    return AgentError("NOT_AUTHENTICATED", "not authenticated. Run 'ztna login' first, then 'ztna up'")
 
 
 def not_running() -> AgentError:

@@ -14,6 +14,7 @@ _LAN = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 def described(upkeep: Upkeep, netmap: Netmap | None) -> dict[str, Any]:
     """Fields of `status` about this host."""
     config, own = upkeep.config, netmap.self_node if netmap else None
+    names = upkeep.dns.status()
     return {
         "exit_node": upkeep.exit_node,
         "exit_node_wanted": config.exit_node,
@@ -25,7 +26,12 @@ def described(upkeep: Upkeep, netmap: Netmap | None) -> dict[str, Any]:
         "carriers": upkeep.carriers,
         "bypass": bypass(upkeep, netmap),
         "shields_up": own.shields_up if own else config.shields_up,
-        "magic_dns": upkeep.dns.status()["installed"] is not None,
+        "ssh": False,
+        "magic_dns": names["installed"] is not None,
+        "dns": {
+            "enabled": names["installed"] is not None,
+            "blocked": (names["counters"] or {}).get("blocked", 0),
+        },
         "problems": upkeep.problems | ({"dns": upkeep.dns.problem} if upkeep.dns.problem else {}),
     }
 

@@ -26,8 +26,8 @@ class MachineKeys:
     mlkem: bytes
 
     @classmethod
-    def generate(cls) -> "MachineKeys":
-        """Fresh keys; AgentError where the crypto library has no ML-KEM."""
+    def generate(cls, identity: bytes | None = None) -> "MachineKeys":
+        """Fresh keys, under a known identity if there is one; AgentError where there is no ML-KEM."""
         try:
             mlkem = MLKEM768PrivateKey.generate().private_bytes_raw()
         except UnsupportedAlgorithm:
@@ -36,7 +36,7 @@ class MachineKeys:
                 "the cryptography library has no ML-KEM-768; install version 48 or newer",
             ) from None
         return cls(
-            identity=Ed25519PrivateKey.generate().private_bytes_raw(),
+            identity=identity or Ed25519PrivateKey.generate().private_bytes_raw(),
             wireguard=X25519PrivateKey.generate().private_bytes_raw(),
             disco=X25519PrivateKey.generate().private_bytes_raw(),
             mlkem=mlkem,
@@ -91,18 +91,22 @@ class MachineKeys:
             "wireguard_public_key": encode_key(self.wireguard_public),
         }
 
-    def announcement(self) -> dict[str, str]:
-        """The public keys with the identity's signature, as enrolment sends them."""
-        bundle = signed_bundle(
+    @property
+    def bundle(self) -> bytes:
+        """What binds the public keys to the identity."""
+        return signed_bundle(
             identity=self.identity_public,
             wireguard=self.wireguard_public,
             disco=self.disco_public,
             mlkem=self.mlkem_public,
         )
+
+    def announcement(self) -> dict[str, str]:
+        """The public keys with the identity's signature, as enrolment sends them."""
         return {
             "wireguard_public_key": encode_key(self.wireguard_public),
             "mlkem_public_key": encode_key(self.mlkem_public),
             "disco_public_key": encode_key(self.disco_public),
             "identity_public_key": encode_key(self.identity_public),
-            "identity_signature": encode_key(self.sign(bundle)),
+            "identity_signature": encode_key(self.sign(self.bundle)),
         }

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agent.clock import ServerClock
@@ -13,7 +14,7 @@ from agent.savedmap import SavedMap
 from agent.state import MachineState, Store
 from wire.binary import WireError
 from wire.connections import FilterTrial
-from wire.netmap import Netmap, NetmapDelta
+from wire.netmap import Netmap, NetmapDelta, SelfNode
 
 logger = logging.getLogger("agent.membership")
 
@@ -49,6 +50,7 @@ class Membership:
         self.on_heartbeat_taken = told
         self.failures, self.on_count_cut, self.clock = failures, count_cut, ServerClock()
         self._clock_saved_at = -math.inf
+        self._called = machine.name, machine.magicdns_name, machine.tags
         self.netmap: Netmap | None = None
         self.status = machine.status
         self.guard = MapGuard(
@@ -166,6 +168,20 @@ class Membership:
     def _keep(self, netmap: Netmap) -> None:
         self._take(netmap)
         self._saved.changed(netmap)
+        self._remember(netmap.self_node)
+
+    def _remember(self, own: SelfNode) -> None:
+        """What this machine is called now is told without the daemon, too."""
+        called = own.name, own.magicdns_name, tuple(own.tags)
+        if called == self._called:
+            return
+        self._called = called
+        name, full_name, tags = called
+        try:
+            if (machine := self._store.machine()) is not None:
+                self._store.save(replace(machine, name=name, magicdns_name=full_name, tags=tags))
+        except AgentError as error:
+            logger.error("%s", error)
 
     def _take(self, netmap: Netmap) -> None:
         self.netmap, self.status = netmap, netmap.self_node.status

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agent.errors import not_authenticated
+from agent.errors import AgentError, not_authenticated
 from agent.io.control import ApiError, ControlClient
 from agent.state import Store, Tokens
 
@@ -25,6 +25,21 @@ class Session:
         query: Mapping[str, str] | None = None,
     ) -> Any:
         """`data` of the answer; AgentError when nobody is signed in or the session has ended."""
+        try:
+            return await self._call(method, path, body, query)
+        except ApiError as error:
+            if error.code != "FORBIDDEN" or not error.message.endswith(" required"):
+                raise
+            raise AgentError(error.code, f"{error.message} (your role: {await self._role()})") from None
+
+    async def _role(self) -> str:
+        org_id = self._store.config().org_id
+        rows = await self._call("GET", "/api/user-orgs", None, None)
+        return next((str(row["role"]) for row in rows if row["id"] == org_id), "none")
+
+    async def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None
+    ) -> Any:
         tokens = self._store.tokens()
         if tokens is None:
             raise not_authenticated()

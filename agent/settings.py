@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform as host
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,11 @@ def proxy_place(text: str | None) -> tuple[str, int] | None:
 def platform_name() -> str:
     """linux, macos or windows."""
     return {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
+
+
+def machine_arch() -> str:
+    """amd64, arm64, or what the kernel says."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(host.machine(), host.machine())
 
 
 def _choice(name: str, *values: str) -> str:

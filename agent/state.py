@@ -69,6 +69,10 @@ class Tokens:
 _FILES = {Config: "config.json", MachineState: "state.json", Tokens: "tokens.json"}
 
 
+IDENTITY = "identity.json"
+_WHO = ("machine_id", "identity_private_key")
+
+
 class Store:
     """The state directory of one profile."""
 
@@ -92,7 +96,12 @@ class Store:
         self.save_json(_FILES[type(value)], asdict(value))
 
     def forget(self) -> None:
-        """Remove the enrolment and all that came of it; preferences stay."""
+        """Remove the enrolment and all that came of it; preferences stay, and who this machine is.
+
+        With its identity and an auth key it comes back as the same one; alone that opens nothing.
+        """
+        if machine := self.machine():
+            self.save_json(IDENTITY, {name: getattr(machine, name) for name in _WHO})
         for name in ("tokens.json", "state.json", "netmap.json", "peers.json", "posture.json"):
             for path in (self.directory / name, self.directory / f"{name}.enc"):
                 path.unlink(missing_ok=True)

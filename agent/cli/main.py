@@ -34,6 +34,7 @@ COMMANDS = {
     "split-tunnel": ("split_tunnel", "Show what avoids the tunnel"),
     "netcheck": ("netcheck", "Look at the network: UDP, NAT, relays"),
     "machines": ("machines", "List all machines of the organization"),
+    "auth-keys": ("auth_keys", "List keys that enrol machines"),
     "acl": ("acl", "Show access rules, ask them, plan and apply a policy file"),
     "access": ("access", "Ask for access for a while, list requests, end a grant"),
     "posture": ("posture", "Show the health of this machine and what is asked of it"),
@@ -44,8 +45,9 @@ COMMANDS = {
     "debug": ("debug", "Look inside the running daemon"),
     "log": ("log", "Show the daemon's log"),
     "version": ("version", "Print the version"),
+    "update": ("update", "Look for a newer version"),
 }
-ALIASES = {"connect": "up", "disconnect": "down"}
+ALIASES = {"connect": "up", "disconnect": "down", "auth-key": "auth-keys"}
 
 
 class ReaderGone(Exception):

@@ -5,7 +5,6 @@ from typing import Any
 
 from agent.cli.output import ago, milliseconds, plain, print_table, style
 
-_HEADER = ("  NAME", "TAILNET IP", "PATH", "LATENCY", "PSK", "ENDPOINT", "DERP REGION", "TAGS", "LAST SEEN")
 _PATHS = {"direct": "green", "derp": "yellow", "self": "cyan"}
 _PQC = {"verified": ("hybrid", "green"), "pending": ("pending", "yellow"), "classical": ("classical", "red")}
 
@@ -27,6 +26,7 @@ def peer_row(peer: dict[str, Any]) -> list[str]:
         style(word, fg=colour) if peer["online"] else style("-", dim=True),
         peer["endpoint"] or "-",
         plain(peer["derp_region"] or "-"),
+        plain(", ".join(peer["routes"]) or "-"),
         tags(peer["tags"]),
         "now" if peer["online"] else ago(peer["last_seen"]),
     ]
@@ -42,6 +42,7 @@ def print_peers(own: Sequence[str] | None, peers: Sequence[dict[str, Any]]) -> N
         "PSK",
         "ENDPOINT",
         "DERP REGION",
+        "ROUTES",
         "TAGS",
         "LAST SEEN",
     )

@@ -1,5 +1,6 @@
-"""Reading the trail: the table audit_logs, its search, and the check of its chain."""
+"""The trail: the table audit_logs, its search, the check of its chain, and events of programs."""
 
+import json
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +12,11 @@ from apps.audit.services import record
 from apps.audit.verify import verify_chain
 from apps.core.api.columns import Column
 from apps.core.api.tables import TableView
-from apps.core.api.views import ActionView, Call, Operation
+from apps.core.api.views import ActionView, Answer, Call, CallView, Operation
+from apps.core.ratelimit import Limit
+
+CLIENT_PREFIX = "client."
+MAX_DETAILS = 8 * 1024
 
 
 class AuditLogsTable(TableView):
@@ -68,6 +73,36 @@ def _verify(call: Call) -> dict[str, Any]:
 class Governance(ActionView):
     topic = "governance"
     actions = (Operation("search_audit_logs", "M", _search, SearchInput, scope="audit:read"),)
+
+
+class EventInput(serializers.Serializer):
+    """What a program saw; who and from where is the server's to say."""
+
+    action = serializers.RegexField(r"^[a-z0-9_]+(\.[a-z0-9_]+)*\Z", max_length=90)
+    resource_type = serializers.RegexField(r"^[a-z0-9_]+\Z", max_length=50)
+    resource_id = serializers.CharField(max_length=64, required=False, allow_null=True)
+    details = serializers.DictField(required=False, default=dict)
+
+    def validate_details(self, value: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(value)) > MAX_DETAILS:
+            raise serializers.ValidationError(f"must be at most {MAX_DETAILS} bytes")
+        return value
+
+
+def _report(call: Call) -> Answer:
+    wanted = dict(call.data)
+    # A name space of its own: nobody forges what the server writes.
+    action = CLIENT_PREFIX + wanted.pop("action")
+    with transaction.atomic():
+        row = record(org=call.org, actor=call.actor, action=action, **wanted)
+    return Answer({"id": row.pk}, status=201)
+
+
+class Events(CallView):
+    path = "audit"
+    calls = {
+        "POST": Operation("audit", "M", _report, EventInput, scope="audit:write", limit=Limit(60, 60)),
+    }
 
 
 class AuditLogCheck(ActionView):

@@ -17,7 +17,7 @@ def search(org: Any, wanted: Mapping[str, Any]) -> QuerySet[AuditLog]:
     if action := wanted.get("action"):
         exact = not action.endswith(".*")
         rows = rows.filter(action=action) if exact else rows.filter(action__startswith=action[:-1])
-    if category := wanted.get("action_category"):
+    if category := (wanted.get("action_category") or "").removesuffix("."):
         rows = rows.filter(Q(action=category) | Q(action__startswith=f"{category}."))
     for name in ("resource_type", "resource_id", "user_id"):
         if wanted.get(name):

@@ -32,7 +32,13 @@ class InvalidInput(ApiError):
 
 
 class ValidationFailed(ApiError):
+    """With `details` in any case: of a single field unless they are given."""
+
     code, status, message = "VALIDATION_ERROR", 400, "Validation failed"
+
+    def __init__(self, message: str | None = None, **extra: Any) -> None:
+        super().__init__(message, **extra)
+        self.extra.setdefault("details", [{"field": extra.get("field"), "problem": self.message}])
 
 
 class UnknownAction(ApiError):

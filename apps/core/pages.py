@@ -5,6 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from apps.core import errors
@@ -16,6 +17,7 @@ RESERVED = ("api", "admin", "static", "assets", ".well-known", "metrics")
 SECURITY_TXT = "Contact: mailto:security@{host}\nExpires: 2027-11-30T00:00:00Z\nPreferred-Languages: en\n"
 
 
+@csrf_exempt
 def unknown_call(request: HttpRequest) -> HttpResponse:
     """Any path below /api/ that nothing declares."""
     return failure_response(errors.NotFound())

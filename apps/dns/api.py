@@ -118,6 +118,7 @@ def _resolve(call: Call) -> dict[str, Any]:
 
 class DnsManagement(ActionView):
     topic = "dns-management"
+    retired = {"list_records": "get_settings"}
     actions = (
         Operation("get_settings", "M", _get_settings, scope="dns:read"),
         Operation("update_settings", "A", _update_settings, NamingInput, scope="dns:write"),

@@ -20,9 +20,13 @@ ON_THE_MAP = frozenset(
 
 @receiver(signals.member_removed)
 def stop_machines(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: Any) -> int:
-    """A member's machines stay cut off until an administrator gives them to somebody; he owns no tag."""
+    """A member's machines stay cut off until an administrator gives them to somebody; he owns no tag.
+
+    One that waits for approval goes on waiting: it is cut off from nothing yet.
+    """
     owned = Machine.objects.for_org(org).filter(owner_id=user_id)
-    stopped = quarantine_many(owned, org=org, actor=actor, reason="member_removed")
+    approved = owned.filter(approved_at__isnull=False)
+    stopped = quarantine_many(approved, org=org, actor=actor, reason="member_removed")
     owned.update(owner=None)
     forget_owner(org=org, actor=actor, user_id=user_id)
     return stopped

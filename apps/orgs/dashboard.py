@@ -16,6 +16,12 @@ def register_figures(figures: Figures) -> None:
     _figures.append(figures)
 
 
+def counters(call: Call) -> dict[str, Any]:
+    """What is counted of the call's organisation, without the rows that are shown beside it."""
+    stats = dashboard_stats(call)
+    return {name: value for name, value in stats.items() if not isinstance(value, list | dict)}
+
+
 def dashboard_stats(call: Call) -> dict[str, Any]:
     """All registered figures of the call's organisation."""
     members = member_list(call)

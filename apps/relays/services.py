@@ -10,6 +10,8 @@ from django.db import transaction
 from apps.audit.services import record
 from apps.auth.secrets import new_secret, secret_hash
 from apps.core.actors import Actor
+from apps.core.addresses import parse_address
+from apps.core.domains import parse_domain
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.realtime import publish
 from apps.machines.changes import touch_everything
@@ -106,7 +108,17 @@ def refuse_private_hosts(values: Mapping[str, Any]) -> None:
             continue
         if not address.is_global:
             raise InvalidInput("Relays need a public address", field=name)
-    if (values.get("hostname") or "").lower().rstrip(".").endswith("localhost"):
+    if (hostname := values.get("hostname")) and parse_address(hostname) is None:
+        _check_name(hostname)
+
+
+def _check_name(hostname: str) -> None:
+    try:
+        *_, last = parse_domain(hostname).split(".")
+    except ValueError as flaw:
+        raise InvalidInput(f"hostname: {flaw}", field="hostname") from None
+    # Resolvers read 127.1 and 2130706433 as addresses.
+    if last == "localhost" or last[0].isdigit():
         raise InvalidInput("Relays need a public address", field="hostname")
 
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import httpx
+
 from agent.state import Config, Store, Tokens
 from apps.machines.tests.agents import Keys
 from tests.e2e.conftest import ROOT
@@ -19,10 +21,11 @@ class Shell:
         self.org = self._data(plane.post("/api/org-management", created, token))["id"]
         body = {"action": "create_auth_key", "org_id": self.org, "name": "key", "reusable": True}
         key = self._data(plane.post("/api/key-management", body, token))["key"]
-        self.machines = {}
+        self.machines, self.node_keys = {}, {}
         for name in ("alpha", "beta"):
             fields = {"auth_key": key, "name": name, "os": "linux", **Keys().fields()}
-            self.machines[name] = self._data(plane.post("/api/register-machine", fields))["machine_id"]
+            answer = self.post("/api/register-machine", fields)
+            self.machines[name], self.node_keys[name] = answer["machine_id"], answer["node_key"]
         store = Store(directory / "profile")
         store.save(Config(api_url=plane.url, org_id=self.org))
         store.save(Tokens(token))
@@ -35,6 +38,22 @@ class Shell:
         """An action of the API, by the owner or somebody else."""
         body = {"action": action, "org_id": self.org, **values}
         return self._data(self._plane.post(f"/api/{topic}", body, token or self.token))
+
+    def post(self, path, body):
+        """A call that brings its own credential; its data."""
+        return self._data(self._plane.post(path, body))
+
+    def insert(self, table, **values):
+        """A new row of a table."""
+        body = {"org_id": self.org, **values}
+        return self._data(self._plane.post(f"/api/db/{table}", body, self.token))
+
+    def table(self, name):
+        """All rows of a table."""
+        url = f"{self._plane.url}/api/db/{name}?org_id={self.org}"
+        return self._data(
+            httpx.get(url, headers={"Authorization": f"Bearer {self.token}"}, timeout=20).json()
+        )
 
     def join(self, email, role):
         """The token of a further member."""

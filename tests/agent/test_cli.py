@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.commands.ping import _print_summary, _summary
 from agent.state import Config, Store, Tokens
 from tests.agent.test_state import MACHINE
 
@@ -51,7 +52,9 @@ def ztna(tmp_path):
         (["down"], 0, "VPN not running"),
         (["log"], 0, "No log yet."),
         (["logout"], 0, "not signed in"),
-        (["status"], 0, "Machine       Not registered (run 'ztna up')"),
+        (["dns", "status"], 1, "Run 'ztna login'"),
+        (["status"], 0, "Machine: Not registered (run 'ztna up')"),
+        (["status"], 0, "Authenticated: false (run 'ztna login')"),
         (["login", "--device", "--interactive"], 1, "choose one"),
         (["login", "--api-url", "http://control.example"], 1, "https://"),
         (["login", "--interactive", "--timeout", "soon"], 1, "duration"),
@@ -145,3 +148,45 @@ def test_ip_imports_nothing_heavy(ztna):
         env={"PATH": os.environ["PATH"], "QUICKZTNA_CONFIG_DIR": str(ztna.store.directory)},
     )
     assert result.stdout == "100.64.0.1\n[]\n"
+
+
+def test_status_says_what_this_machine_offers(ztna):
+    ztna.store.save(MACHINE)
+    ztna.store.save(Tokens("access", "refresh"))
+    ztna.store.save(Config(advertise_routes=("10.9.0.0/24",), advertise_exit_node=True, shields_up=True))
+    lines = [line.strip() for line in ztna("status").stdout.splitlines()]
+    for line in (
+        "Authenticated: true",
+        "AdvertisedRoutes: 10.9.0.0/24",
+        "ExitNode: advertising",
+        "Shields: up",
+    ):
+        assert line in lines
+    status = json.loads(ztna("status", "--json").stdout)
+    assert status["node_key"] == status["public_key"] == MACHINE.wireguard_public_key
+    assert (status["ssh"], status["dns"]) == (False, {"enabled": False, "blocked": 0})
+    assert status["arch"] == json.loads(ztna("version", "--json").stdout)["arch"]
+
+
+def test_a_ping_that_nobody_answers_says_so(capsys):
+    lost = {"ms": None, "path": None, "error": "unreachable"}
+    _print_summary(_summary("beta", "100.64.0.2", [{"seq": seq, **lost} for seq in (1, 2, 3)]))
+    told = capsys.readouterr()
+    assert "0/3 probes succeeded — peer unreachable" in told.out
+    assert "ztna acl test" in told.err
+
+
+def test_a_password_that_is_piped_in_is_neither_warned_of_nor_shown(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "agent", "login", "--interactive", "--api-url", "http://127.0.0.1:9"],
+        input="ada@example.test\nopen sesame\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "QUICKZTNA_CONFIG_DIR": str(tmp_path)},
+    )
+    assert result.returncode == 1
+    assert "cannot reach http://127.0.0.1:9" in result.stderr
+    assert "Warning" not in result.stderr
+    assert "sesame" not in result.stdout + result.stderr

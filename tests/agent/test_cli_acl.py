@@ -96,3 +96,21 @@ def test_a_plan_of_groups_and_posture_is_told_by_name(control_plane, shell):  # 
         "~ setting posture_enforcement: monitor",
     ):
         assert line in text
+
+
+@pytest.mark.parametrize("form", ["ALPHA", "full name", "address", "id"])
+def test_a_machine_is_named_in_any_way(shell, form):
+    (row,) = [row for row in shell.table("machines") if row["name"] == "alpha"]
+    named = {
+        "full name": row["magicdns_name"],
+        "address": row["tailnet_ip"],
+        "id": row["id"].upper(),
+    }.get(form, form)
+    text = shell.run("test", "--src", named, "--dst", "beta", "--port", "22")
+    assert "alpha -> beta:22" in text
+
+
+def test_the_end_that_is_unknown_is_told(shell):
+    for named in ("nobody", "alpha.other.zt.net", "al*", "100.64.9.9"):
+        text = shell.run("test", "--src", "beta", "--dst", named, "--port", "22", status=1)
+        assert f"cannot resolve destination '{named}'" in text

@@ -11,6 +11,7 @@ import pytest
 
 from agent.cli.commands.audit import COLUMNS, _verified, _write_csv
 from agent.errors import AgentError
+from agent.state import Store, Tokens
 from tests.agent.shell import Shell
 from tests.e2e.conftest import ROOT, control_plane  # noqa: F401 the fixture
 from wire.audit import row_hash
@@ -155,3 +156,13 @@ def test_a_report_has_the_shape_that_scripts_know_and_reads_as_a_table(complianc
     text = compliance.run("report")
     assert "nothing reported" in text
     assert "2 (" in text
+
+
+def test_who_may_not_is_told_his_role(compliance):
+    store = Store(compliance.directory / "profile")
+    store.save(Tokens(compliance.join("grace@example.test", "member")))
+    try:
+        text = compliance.run("report", status=1)
+    finally:
+        store.save(Tokens(compliance.token))
+    assert "Auditor required (your role: member)" in text

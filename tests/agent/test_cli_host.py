@@ -78,3 +78,13 @@ def test_every_spelling_of_a_flag(spelling, expected):
 def test_hidden_commands_of_administrators_are_there(ztna):  # noqa: F811
     assert "reject" not in ztna("route", "--help").stdout
     assert "--routes" in ztna("route", "approve", "--help").stdout
+
+
+def test_relays_are_probed_where_no_daemon_can_be_asked(ztna):  # noqa: F811
+    ztna.store.save(MACHINE)
+    result = ztna("debug", "derp", "--json", **NOWHERE)
+    assert result.returncode == 0, result.stderr
+    assert "fresh probe" in result.stderr
+    found = json.loads(result.stdout)
+    assert (found["connected"], found["peers"], found["home_region"]) == (False, [], None)
+    assert ztna("debug", "metrics", **NOWHERE).returncode == 1

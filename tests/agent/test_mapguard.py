@@ -241,3 +241,18 @@ async def test_a_control_plane_that_lost_its_machines_ends_none(machine):
     )
     assert machine.ended == []
     assert machine.used == [(1, ALL)]
+
+
+async def test_what_the_machine_is_called_is_kept_for_those_who_ask_without_the_daemon(machine):
+    store = machine.membership._store
+    assert store.machine() is None
+    state = MachineState("m1", "o1", "m1", "m1.x", "100.64.0.1", "nk", "i", "w", "d", "k", "p")
+    store.save(state)
+    machine.membership.on_netmap(netmap(2, name="laptop", magicdns_name="laptop.x", tags=("prod",)))
+    kept = store.machine()
+    assert (kept.name, kept.magicdns_name, kept.tags) == ("laptop", "laptop.x", ("prod",))
+    assert dataclasses.replace(kept, name="m1", magicdns_name="m1.x", tags=()) == state
+    # A machine that was signed out meanwhile is not brought back.
+    store.forget()
+    machine.membership.on_netmap(netmap(3, name="desktop"))
+    assert store.machine() is None

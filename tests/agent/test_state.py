@@ -43,13 +43,20 @@ def test_what_is_saved_is_loaded_and_private(store):
     assert {path.stat().st_mode & 0o777 for path in store.directory.iterdir()} == {0o600}
 
 
-def test_forgetting_keeps_only_preferences(store):
+def test_forgetting_keeps_only_preferences_and_who_the_machine_is(store):
     for value in (Config(org_id="o"), MACHINE, Tokens("a")):
         store.save(value)
     store.save_json("peers.json", {"psks": {}})
     (store.directory / "state.json.enc").write_bytes(b"sealed")
     store.forget()
-    assert [path.name for path in store.directory.iterdir()] == ["config.json"]
+    assert {path.name for path in store.directory.iterdir()} == {"config.json", "identity.json"}
+    kept = store.load_json("identity.json")
+    assert kept == {
+        "machine_id": MACHINE.machine_id,
+        "identity_private_key": MACHINE.identity_private_key,
+    }
+    store.forget()
+    assert store.load_json("identity.json") == kept
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(store, monkeypatch):

@@ -1,8 +1,6 @@
 """`ztna acl`: rules, questions about them, and changes that are looked at before they are made."""
 
-import contextlib
 import sys
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +9,7 @@ from agent.cli.context import Context
 from agent.cli.durations import DURATION
 from agent.cli.output import json_option, note, plain, print_json, style
 from agent.cli.plantext import has_changes, holds, print_plan, rule_line
-from agent.cli.tables import machine_names, read_table
+from agent.cli.tables import find_machine, machine_names, read_table
 from agent.errors import EXIT_FAILED, AgentError
 from agent.state import Config
 
@@ -271,16 +269,11 @@ async def _policy(session: "Session", config: Config, action: str, **fields: Any
 
 
 async def _machine_id(session: "Session", config: Config, end: str, wanted: str) -> str:
-    """Of a machine by name or id; AgentError names the end that cannot be resolved."""
-    columns = ["name"]
-    with contextlib.suppress(ValueError):
-        uuid.UUID(wanted)
-        columns.append("id")
-    for column in columns:
-        query = {"org_id": str(config.org_id), "select": "id", column: f"eq.{wanted}"}
-        if rows := await session.call("GET", "/api/db/machines", query=query):
-            return str(rows[0]["id"])
-    raise AgentError("NOT_FOUND", f"cannot resolve {end} {wanted!r}")
+    """Of a machine; AgentError names the end that cannot be resolved."""
+    row = await find_machine(session, config, wanted, select="id")
+    if row is None:
+        raise AgentError("NOT_FOUND", f"cannot resolve {end} {wanted!r}")
+    return str(row["id"])
 
 
 def _print_verdict(found: dict[str, Any], what: str) -> None:

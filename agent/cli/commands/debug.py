@@ -5,7 +5,16 @@ from typing import Any
 import click
 
 from agent.cli.context import Context
-from agent.cli.output import bytes_text, json_option, milliseconds, plain, print_json, print_table, style
+from agent.cli.output import (
+    bytes_text,
+    json_option,
+    milliseconds,
+    note,
+    plain,
+    print_json,
+    print_table,
+    style,
+)
 
 
 @click.group("debug")
@@ -43,7 +52,7 @@ _dump("tasks", "Tasks with their stacks.", ("tasks",))
 def derp(context: Context, as_json: bool) -> None:
     """Relays: where this machine is at home, and who is reached how."""
     context.machine()
-    found = context.ask("derp")
+    found = context.ask_if_running("derp") or _probed(context)
     if as_json:
         print_json(found)
         return
@@ -68,6 +77,27 @@ def derp(context: Context, as_json: bool) -> None:
             for peer in found["peers"]
         ]
         print_table(("PEER", "PATH", "ENDPOINT", "LATENCY"), table)
+
+
+def _probed(context: Context) -> dict[str, Any]:
+    """The same from a look of our own, where no daemon holds a link."""
+    from agent.cli.commands.netcheck import look
+
+    note("VPN not running; this is a fresh probe.")
+    report, regions, _ = look(context)
+    home = next((each for each in regions if each.region_code == report["nearest_derp"]), None)
+    answered = [each for each in report["regions"] if each["ok"]]
+    return {
+        "home_region": report["nearest_derp"],
+        "host": home.hostname if home else None,
+        "stun_server": f"{home.hostname}:{home.stun_port}" if home else None,
+        "connected": False,
+        "tls_group": (report["derp_tls"] or {}).get("group"),
+        "latencies_ms": {each["code"]: each["stun_ms"] for each in answered},
+        "peers_by_relay": 0,
+        "peers_direct": 0,
+        "peers": [],
+    }
 
 
 @command.command()

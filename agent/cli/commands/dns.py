@@ -46,13 +46,14 @@ def query(context: Context, name: str, kind: str, as_json: bool) -> int:
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:
     """Show how names are resolved on this host."""
-    context.machine()
+    if context.store.machine() is None:
+        raise AgentError("NOT_REGISTERED", "not configured. Run 'ztna login', then 'ztna up'")
     state = context.ask("dns")
     if as_json:
         print_json(state)
         return
     installed = state["installed"]
-    text = style("on", fg="green") if installed else style("off", dim=True)
+    text = style("enabled", fg="green") if installed else style("disabled", dim=True)
     upstreams = ", ".join(state["upstreams"]) or "-"
     rows = [("MagicDNS", text), ("Search domain", ", ".join(state["search_domains"]) or "-")]
     rows += [

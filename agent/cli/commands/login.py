@@ -1,6 +1,7 @@
 """`ztna login`."""
 
 import socket
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -52,7 +53,9 @@ def command(
     async def sign_in(client: ControlClient) -> tuple[signin.SignedIn, Config, dict[str, Any]]:
         if interactive:
             email = click.prompt("Email", default="", show_default=False, err=True)
-            password = click.prompt("Password", default="", show_default=False, hide_input=True, err=True)
+            # What is piped in is not echoed anyway, and hiding it would warn of that.
+            hidden = sys.stdin.isatty()
+            password = click.prompt("Password", default="", show_default=False, hide_input=hidden, err=True)
             signed = await signin.by_password(client, email=email, password=password, ask_code=_ask_code)
         elif device:
             name = socket.gethostname()

@@ -42,9 +42,26 @@ def list_machines(context: Context, filters: tuple[str, ...], as_json: bool) -> 
     if not rows:
         click.echo("No machines registered." if not wanted else "No machine matches.")
         return
+    if ("posture_verdict", "non_compliant") in wanted:
+        reports = context.as_person(_reports)
+        print_table(("NAME", "TAILNET IP", "VIOLATIONS", "GRACE"), [_failing(row, reports) for row in rows])
+        return
     print_table(("NAME", "TAILNET IP", "OS", "STATUS", "TAGS", "LAST SEEN"), [_row(row) for row in rows])
     online = sum(row["status"] == "online" for row in rows)
     click.echo(f"\n{len(rows)} total, {online} online, {len(rows) - online} offline")
+
+
+async def _reports(session: "Session", config: Config) -> dict[str, dict[str, Any]]:
+    columns = "machine_id,violations,grace_ends_at"
+    rows = await read_table(session, config, "posture_reports", select=columns, order="machine_id.asc")
+    return {row["machine_id"]: row for row in rows}
+
+
+def _failing(row: dict[str, Any], reports: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """What a machine lacks, and until when it may."""
+    report = reports.get(row["id"], {})
+    violations = plain(", ".join(report.get("violations") or ())) or "-"
+    return plain(row["name"]), row["tailnet_ip"] or "-", violations, report.get("grace_ends_at") or "-"
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:

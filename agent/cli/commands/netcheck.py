@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(context: Context, as_json: bool) -> int:
     """Look at the network: UDP, NAT, relays. Works without login and without the daemon."""
+    report, regions, connected = look(context)
+    print_json(report) if as_json else _print(report, regions)
+    return 0 if connected else EXIT_FAILED
+
+
+def look(context: Context) -> "tuple[dict[str, Any], list[RelayRegion], bool]":
+    """(what was found, the regions, whether this host has any network)."""
     import asyncio
 
     from agent.diagnostics.netcheck import document, survey
@@ -28,10 +35,8 @@ def command(context: Context, as_json: bool) -> int:
     found = asyncio.run(survey(regions, addresses=addresses, ca_file=context.settings.ca_file, mark=MARK))
     found.captive_portal = reached == "another"
     report = document(found, regions)
-    print_json(report) if as_json else _print(report, regions)
-    return (
-        0 if addresses and (report["udp"] or reached or (report["derp_tls"] or {}).get("ok")) else EXIT_FAILED
-    )
+    answered = report["udp"] or reached or (report["derp_tls"] or {}).get("ok")
+    return report, regions, bool(addresses and answered)
 
 
 def _regions(context: Context) -> "tuple[list[RelayRegion], str | None]":

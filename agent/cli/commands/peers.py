@@ -55,7 +55,8 @@ def command(
         return
     region = (status or {}).get("derp_region") or "-"
     own = [f"  {plain(own_name)}", machine.tailnet_ip, style("self", fg="cyan"), "-", "-", "-", plain(region)]
-    print_peers([*own, tags(machine.tags), "now" if status else "-"], peers)
+    offered = plain(", ".join(status["approved_routes"] if status else ()) or "-")
+    print_peers([*own, offered, tags(machine.tags), "now" if status else "-"], peers)
 
 
 def _accept(context: Context, name: str, *, yes: bool, as_json: bool) -> None:

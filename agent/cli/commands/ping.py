@@ -7,7 +7,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.durations import DURATION
-from agent.cli.output import json_option, plain, print_json, style
+from agent.cli.output import json_option, note, plain, print_json, style
 
 
 @click.command()
@@ -64,8 +64,10 @@ def _summary(target: str, address: str, probes: list[dict[str, Any]]) -> dict[st
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
-    click.echo(f"\n{summary['received']}/{summary['sent']} probes succeeded, {summary['loss_pct']:g} % loss")
+    score = f"\n{summary['received']}/{summary['sent']} probes succeeded"
     if summary["received"]:
+        click.echo(f"{score}, {summary['loss_pct']:g} % loss")
         click.echo(f"min/avg/max {summary['min_ms']:.2f}/{summary['avg_ms']:.2f}/{summary['max_ms']:.2f} ms")
     elif summary["sent"]:
-        click.echo("No answer: the peer may be offline, or policy may forbid it.", err=True)
+        click.echo(f"{score} — peer unreachable")
+        note("It may be offline, or policy may forbid it: see 'ztna acl test'.")

@@ -6,6 +6,7 @@ import click
 
 from agent.cli.context import Context
 from agent.cli.output import json_option, plain, print_json, style
+from agent.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
     from agent.io.control import ControlClient
@@ -35,9 +36,10 @@ def command() -> None:
 
 @command.command()
 @click.option("--report", is_flag=True, help="Report now; without it nothing is sent.")
+@click.option("--exit-code", is_flag=True, help="Exit 1 when the verdict is non-compliant.")
 @json_option
 @click.pass_obj
-def status(context: Context, report: bool, as_json: bool) -> None:
+def status(context: Context, report: bool, exit_code: bool, as_json: bool) -> int:
     """Show what is read here, and the control plane's last verdict."""
     import asyncio
 
@@ -47,6 +49,7 @@ def status(context: Context, report: bool, as_json: bool) -> None:
     findings = asyncio.run(collect(host_readings(context.settings.directory)))
     verdict = _report(context, findings) if report else _last_verdict(context)
     print_json(_document(findings, verdict)) if as_json else _print(findings, verdict)
+    return EXIT_FAILED if exit_code and verdict is not None and not verdict["compliant"] else 0
 
 
 def _report(context: Context, findings: "Findings") -> dict[str, Any]:

@@ -14,7 +14,8 @@ from agent.state import Config
 if TYPE_CHECKING:
     from agent.session import Session
 
-_COLUMNS = "id,name,tailnet_ip,advertised_routes,approved_routes,advertise_exit_node,exit_node_approved"
+_OFFERS = "advertised_routes,approved_routes,advertise_exit_node,exit_node_approved"
+_COLUMNS = f"id,name,magicdns_name,tailnet_ip,{_OFFERS}"
 
 
 @click.group("route", cls=FlagGroup)
@@ -91,6 +92,7 @@ def _described(row: dict[str, Any], carriers: dict[str, str]) -> dict[str, Any]:
     return {
         "machine_id": row["id"],
         "name": row["name"],
+        "magicdns_name": row["magicdns_name"],
         "tailnet_ip": row["tailnet_ip"],
         "advertised": advertised,
         "approved": approved,
@@ -104,7 +106,7 @@ def _described(row: dict[str, Any], carriers: dict[str, str]) -> dict[str, Any]:
 def _find(rows: list[dict[str, Any]], machine: str) -> dict[str, Any]:
     wanted = machine.casefold()
     for row in rows:
-        if wanted in (row["name"].casefold(), row["machine_id"], row["tailnet_ip"]):
+        if wanted in (row["name"].casefold(), row["magicdns_name"], row["machine_id"], row["tailnet_ip"]):
             return row
     raise AgentError("NOT_FOUND", f"no machine {machine!r} in your network")
 

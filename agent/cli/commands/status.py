@@ -1,6 +1,5 @@
 """`ztna status`."""
 
-import platform
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ from agent import __version__
 from agent.cli.context import Context
 from agent.cli.output import json_option, milliseconds, plain, print_json, style
 from agent.cli.peertable import print_peers
+from agent.settings import machine_arch
 
 SHOWN_PEERS = 5
 _DISCONNECTED: dict[str, Any] = {
@@ -28,6 +28,11 @@ _DISCONNECTED: dict[str, Any] = {
     "pqc": {"active": False, "pairs_pq": 0, "pairs_total": 0},
     "peers_online": 0,
     "peers_offline": 0,
+    "peers_blocked": None,
+    "update_available": None,
+    "exit_node": None,
+    "ssh": False,
+    "dns": {"enabled": False, "blocked": 0},
     "quarantined": None,
     "pid": None,
 }
@@ -78,7 +83,7 @@ def _print(status: dict[str, Any]) -> None:
             ("Tailnet", f"{plain(status['tailnet'] or '-')}   {style(status['org_id'], dim=True)}"),
         ]
     rows.append(("Control", _control(status)))
-    rows.append(("Authenticated", str(status["authenticated"]).lower()))
+    rows.append(("Authenticated", "true" if status["authenticated"] else "false (run 'ztna login')"))
     if status["connected"]:
         rows.append(
             (
@@ -92,8 +97,22 @@ def _print(status: dict[str, Any]) -> None:
         rows.append(("DERP Region", _relay(status)))
         rows.append(("Quantum-safe", _quantum(pqc)))
         rows.append(("Peers", f"{status['peers_online']} online, {status['peers_offline']} offline"))
+    rows += _offers(status)
+    # Aligned at the colon: scripts look for `Authenticated: true`.
     for label, value in rows:
-        click.echo(f"  {style(f'{label:<14}', dim=True)}{value}")
+        click.echo(f"{style(f'{label}:'.rjust(18), dim=True)} {value}")
+
+
+def _offers(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """What this machine carries and refuses, where it is not the usual."""
+    rows = []
+    if status["advertised_routes"]:
+        rows.append(("AdvertisedRoutes", plain(", ".join(status["advertised_routes"]))))
+    if status["advertise_exit_node"]:
+        rows.append(("ExitNode", "advertising"))
+    if status["shields_up"]:
+        rows.append(("Shields", "up"))
+    return rows
 
 
 def _control(status: dict[str, Any]) -> str:
@@ -138,7 +157,7 @@ def _from_files(context: Context) -> dict[str, Any]:
     return {
         "version": __version__,
         "os": sys.platform,
-        "arch": platform.machine(),
+        "arch": machine_arch(),
         **_DISCONNECTED,
         "api_url": config.api_url or context.settings.api_url,
         "org_id": config.org_id,
@@ -147,5 +166,10 @@ def _from_files(context: Context) -> dict[str, Any]:
         "machine": described,
         "tailnet_ip": machine.tailnet_ip if machine else None,
         "public_key": machine.wireguard_public_key if machine else None,
+        "node_key": machine.wireguard_public_key if machine else None,
+        "advertise_exit_node": config.advertise_exit_node,
+        "advertised_routes": list(config.advertise_routes),
+        "accept_routes": config.accept_routes,
+        "shields_up": config.shields_up,
         "peers": context.peers() if machine else [],
     }

@@ -9,11 +9,12 @@ import click
 from agent import __version__
 from agent.cli.output import json_option, print_json
 from agent.clock import rfc3339
+from agent.settings import machine_arch
 
 
 def line() -> str:
     """One line, without the network."""
-    return f"ztna version {__version__} (built {_built()}, {sys.platform}/{_arch()})"
+    return f"ztna version {__version__} (built {_built()}, {sys.platform}/{machine_arch()})"
 
 
 @click.command()
@@ -47,7 +48,7 @@ def _details() -> dict[str, str | None]:
         "build_time": _built(),
         "commit": None,
         "os": sys.platform,
-        "arch": _arch(),
+        "arch": machine_arch(),
         "python": platform.python_version(),
         "wireguard_go": wireguard_go,
         "openssl": backend.openssl_version_text(),
@@ -57,7 +58,3 @@ def _details() -> dict[str, str | None]:
 def _built() -> str:
     """When this installation's files were written."""
     return rfc3339(Path(__file__).stat().st_mtime)
-
-
-def _arch() -> str:
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

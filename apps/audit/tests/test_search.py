@@ -29,6 +29,7 @@ def search(person, org, **body):
     ("wanted", "actions"),
     [
         ({"action_category": "machine"}, ["machine.approved", "machine.offline"]),
+        ({"action_category": "machine."}, ["machine.approved", "machine.offline"]),
         ({"action_category": "machine", "search": "OFFLINE"}, ["machine.offline"]),
         ({"audit_action": "auth.login"}, ["auth.login"]),
         ({"audit_action": "machine.*"}, ["machine.approved", "machine.offline"]),

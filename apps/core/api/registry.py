@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _topics: dict[str, dict[str, Operation]] = {}
 _aliases: dict[str, str] = {}
+_retired: dict[tuple[str, str], str] = {}
 _calls: dict[str, type[CallView]] = {}
 _tables: dict[str, type[TableView]] = {}
 
@@ -25,6 +26,15 @@ def add_actions(topic: str, aliases: tuple[str, ...], operations: tuple[Operatio
             raise ImproperlyConfigured(f"action {topic} {operation.name} is declared twice")
         actions[operation.name] = operation
     _aliases.update(dict.fromkeys(aliases, topic))
+
+
+def add_retired(topic: str, names: Mapping[str, str]) -> None:
+    """Actions that are gone, by what to use instead."""
+    _retired.update({(topic, old): new for old, new in names.items()})
+
+
+def successor_of(topic: str, action: str) -> str | None:
+    return _retired.get((topic, action))
 
 
 def add_call_view(view: type[CallView]) -> None:

@@ -244,7 +244,9 @@ class TopicView(ApiView):
             raise errors.MissingFields("action required", field="action")
         operation = operations.get(action) if isinstance(action, str) else None
         if operation is None:
-            raise errors.UnknownAction(f"Unknown action: {str(action)[:100]}")
+            successor = registry.successor_of(self.topic, str(action))
+            hint = f"; use {successor}" if successor else ""
+            raise errors.UnknownAction(f"Unknown action: {str(action)[:100]}{hint}")
         return idempotency.once(
             request, principal, body, lambda: self.perform(request, operation, principal, body, {})
         )
@@ -253,16 +255,19 @@ class TopicView(ApiView):
 class ActionView:
     """Declares actions of a topic; subclassing registers them.
 
-    topic: the last part of the path; aliases: further names of it; actions: the Operations.
+    topic: the last part of the path; aliases: further names of it; actions: the Operations;
+    retired: names of actions that are gone, with what to use instead.
     """
 
     topic: str
     aliases: tuple[str, ...] = ()
     actions: tuple[Operation, ...] = ()
+    retired: Mapping[str, str] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         registry.add_actions(cls.topic, cls.aliases, cls.actions)
+        registry.add_retired(cls.topic, cls.retired)
 
 
 def respond(answer: Any) -> Response:

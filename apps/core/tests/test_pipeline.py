@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.test import Client
 
 from apps.core.errors import ApiError
 from tests.cast import ApiClient
@@ -67,11 +68,20 @@ def test_sizes_types_and_methods(cast):
     assert error(client.get(URL)) == (405, "METHOD_NOT_ALLOWED")
     assert error(client.call("/api/auth/login", method="PUT")) == (405, "METHOD_NOT_ALLOWED")
     assert error(client.get("/api/nothing/here")) == (404, "NOT_FOUND")
+    strict = Client(enforce_csrf_checks=True)
+    for method in ("POST", "PATCH", "DELETE"):
+        assert error(strict.generic(method, "/api/nothing/here", b"{}")) == (404, "NOT_FOUND")
 
 
 def test_aliases_and_slashes(cast):
     for path in ("user-orgs", "user-orgs/", "functions/user-orgs"):
         assert cast.alice.client.get(f"/api/{path}").status_code == 200
+
+
+def test_a_retired_action_names_its_successor(cast):
+    answer = cast.alice.client.call("/api/dns-management", {"action": "list_records"})
+    assert error(answer) == (400, "UNKNOWN_ACTION")
+    assert answer.json()["error"]["message"] == "Unknown action: list_records; use get_settings"
 
 
 def test_unknown_fields_are_named(cast):

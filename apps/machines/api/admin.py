@@ -5,9 +5,12 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.core.api.filters import list_filters
 from apps.core.api.views import ActionView, Answer, Call, Operation
-from apps.core.errors import NotFound
+from apps.core.api.window import MAX_ROWS
+from apps.core.errors import InvalidInput, MissingFields, NotFound, TooManyRows, UnsafeUpdate
 from apps.machines.api.fields import Flag, FlagsInput, machine_org, tag_list
+from apps.machines.api.tables import MachinesTable
 from apps.machines.bulk import OPERATIONS, change_many
 from apps.machines.models import Machine
 from apps.machines.names import magicdns_name
@@ -15,6 +18,8 @@ from apps.machines.routes import pending
 from apps.machines.services import commands, edits, moves, routing
 from apps.machines.services.heartbeat import paths_of
 from apps.machines.services.removal import delete_machine
+
+SOURCES = {"approved_by": "approved_by_id"}
 
 
 class MachineInput(serializers.Serializer):
@@ -71,8 +76,13 @@ class WipeInput(MachineInput):
 
 
 class BulkInput(serializers.Serializer):
+    """Machines by their ids, or by conditions as the table's `_filters` are written."""
+
     operation = serializers.ChoiceField(sorted(OPERATIONS))
-    machine_ids = serializers.ListField(child=serializers.UUIDField(), max_length=1000, allow_empty=False)
+    machine_ids = serializers.ListField(
+        child=serializers.UUIDField(), max_length=MAX_ROWS, allow_empty=False, required=False
+    )
+    filters = serializers.JSONField(required=False)
     dry_run = Flag(required=False, default=True)
     args = serializers.DictField(required=False, default=dict)
 
@@ -82,7 +92,7 @@ def _move(service: Callable[..., Machine], *shown: str) -> Callable[[Call], dict
 
     def run(call: Call) -> dict[str, Any]:
         machine = service(org=call.org, actor=call.actor, **call.data)
-        found = {name: getattr(machine, name) for name in ("status", *shown)}
+        found = {name: getattr(machine, SOURCES.get(name, name)) for name in ("status", *shown)}
         return {"machine_id": machine.pk, **found}
 
     return run
@@ -163,7 +173,28 @@ def _peers(call: Call) -> dict[str, Any]:
 
 
 def _bulk(call: Call) -> dict[str, Any]:
-    return change_many(org=call.org, actor=call.actor, **call.data)
+    wanted = dict(call.data)
+    if "filters" in wanted:
+        if "machine_ids" in wanted:
+            raise InvalidInput("machine_ids and filters exclude each other", field="filters")
+        wanted["machine_ids"] = _matching(call, wanted.pop("filters"))
+    elif "machine_ids" not in wanted:
+        raise MissingFields("machine_ids or filters required", field="machine_ids")
+    return change_many(org=call.org, actor=call.actor, **wanted)
+
+
+def _matching(call: Call, filters: Any) -> list[Any]:
+    """Ids of the machines that conditions leave; raises InvalidFilter, UnsafeUpdate, TooManyRows."""
+    table = MachinesTable()
+    columns = {name: column for name, column in table.resolved_columns().items() if column.filterable}
+    conditions = list_filters(columns, filters)
+    if not conditions:
+        raise UnsafeUpdate()
+    rows = table.scoped_rows(call).filter(conditions).order_by("pk")
+    found = list(rows.values_list("pk", flat=True)[: MAX_ROWS + 1])
+    if len(found) > MAX_ROWS:
+        raise TooManyRows()
+    return found
 
 
 def _write(name: str, who: str, run: Any, serializer: Any, **options: Any) -> Operation:
@@ -173,7 +204,7 @@ def _write(name: str, who: str, run: Any, serializer: Any, **options: Any) -> Op
 class MachineAdmin(ActionView):
     topic = "machine-admin"
     actions = (
-        _write("approve", "A", _move(moves.approve_machine, "approved_at", "approved_by_id"), ApproveInput),
+        _write("approve", "A", _move(moves.approve_machine, "approved_at", "approved_by"), ApproveInput),
         _write("reject", "A", _reject, MachineInput),
         _write("enable", "M", _move(moves.enable_machine, "admin_disabled"), MachineInput),
         _write("disable", "M", _move(moves.disable_machine, "admin_disabled"), ReasonInput),

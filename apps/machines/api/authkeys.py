@@ -21,7 +21,7 @@ class CreateInput(serializers.Serializer):
     reusable = Flag(required=False)
     ephemeral = Flag(required=False)
     pre_approved = Flag(required=False)
-    expiry_days = WholeNumber(required=False, allow_null=True)
+    expiry_days = serializers.JSONField(required=False, allow_null=True)
     expires_in = WholeNumber(required=False, allow_null=True)
     tags = tag_list(required=False, allow_null=True)
     allowed_tags = tag_list(required=False, allow_null=True)
@@ -30,9 +30,9 @@ class CreateInput(serializers.Serializer):
     )
     max_uses = WholeNumber(min_value=1, max_value=1_000_000, required=False, allow_null=True)
 
-    def validate_expiry_days(self, value: int | None) -> int | None:
-        if value is not None and not 1 <= value <= authkeys.MOST_DAYS:
-            raise serializers.ValidationError("must be an integer between 1 and 365")
+    def validate_expiry_days(self, value: Any) -> int | None:
+        if value is not None and (type(value) is not int or not 1 <= value <= authkeys.MOST_DAYS):
+            raise authkeys.bad_days()
         return value
 
 
@@ -80,10 +80,18 @@ def _revoke(call: Call) -> dict[str, Any]:
 
 class AuthKeyManagement(ActionView):
     topic = "key-management"
+    retired = {"create": "create_auth_key or create_api_key"}
     actions = (
         Operation("create_auth_key", "A", _create, CreateInput, scope="keys:write"),
         Operation("revoke_auth_key", "A", _revoke, RevokeInput, scope="keys:write"),
     )
+
+
+class OrgManagement(ActionView):
+    """The same under the name of older programs."""
+
+    topic = "org-management"
+    actions = (Operation("revoke_auth_key", "A", _revoke, RevokeInput, scope="keys:write"),)
 
 
 class AuthKeyWrite(CreateInput):
@@ -98,7 +106,8 @@ class AuthKeysTable(TableView):
         *(Column(name) for name in ("id", "org_id", "key_prefix", "description", "reusable", "ephemeral")),
         *(Column(name) for name in ("pre_approved", "tags", "allowed_tags", "allowed_cidrs", "max_uses")),
         *(Column(name) for name in ("used_count", "expires_at", "expired", "revoked_at")),
-        *(Column(name) for name in ("created_by_id", "created_at")),
+        Column("created_by", source="created_by_id"),
+        Column("created_at"),
         Column("name", write="A"),
         Column("revoked", write="A"),
     )

@@ -52,7 +52,7 @@ def create_auth_key(
             name=name,
             description=description,
             key_hash=secret_hash(secret),
-            key_prefix=f"{secret[: len(PREFIX) + 8]}...",
+            key_prefix=f"{secret[len(PREFIX) :][:8]}...",
             reusable=reusable,
             ephemeral=ephemeral,
             pre_approved=pre_approved,
@@ -140,8 +140,13 @@ def _life(expiry_days: int | None, expires_in: int | None) -> timedelta:
         return timedelta(seconds=expires_in)
     days = DEFAULT_DAYS if expiry_days is None else expiry_days
     if not 1 <= days <= MOST_DAYS:
-        raise InvalidInput(f"expiry_days must be an integer between 1 and {MOST_DAYS}", field="expiry_days")
+        raise bad_days()
     return timedelta(days=days)
+
+
+def bad_days() -> InvalidInput:
+    """What is said to days that no key may live."""
+    return InvalidInput(f"expiry_days must be an integer between 1 and {MOST_DAYS}", field="expiry_days")
 
 
 def _networks(cidrs: list[str] | None) -> list[str] | None:

@@ -1,14 +1,16 @@
 """What people may do to machines, and what each of the four roles and an outsider may not."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from apps.audit.models import AuditLog
 from apps.auth.services import step_up
-from apps.machines.models import AgentCommand, Machine
+from apps.machines.models import AgentCommand, AuthKey, Machine
 from apps.machines.receivers import stop_machines
-from apps.machines.tests.agents import Keys, admin, auth_key, code, enrol
+from apps.machines.tests.agents import Agent, Keys, admin, auth_key, code, enrol
 from apps.orgs.models import OrgSettings
 from tests.cast import PASSWORD
 
@@ -26,8 +28,15 @@ def agent(key):
 @pytest.fixture
 def owned(cast):
     """Bob's own machine."""
-    body = {"org_id": str(cast.org_a.pk), "name": "bobs", "os": "linux", **Keys().fields()}
-    return cast.bob.client.call("/api/client-setup", body).json()["data"]["machine_id"]
+    return set_up(cast.bob, cast.org_a, "bobs").id
+
+
+def set_up(person, org, name):
+    """A machine that its person enrols."""
+    keys = Keys()
+    body = {"org_id": str(org.pk), "name": name, "os": "linux", **keys.fields()}
+    answer = person.client.call("/api/client-setup", body).json()["data"]
+    return Agent(answer["machine_id"], name, answer["node_key"], keys, answer)
 
 
 def row(cast, machine_id):
@@ -72,7 +81,7 @@ def test_approval_opens_the_network(cast):
     assert code(agent.heartbeat()) == (403, "PENDING_APPROVAL")
     answer = admin(cast.alice, "approve", agent).json()["data"]
     assert answer["status"] == "online", "a pending heartbeat counts as a sign of life"
-    assert answer["approved_by_id"] == str(cast.alice.user.pk)
+    assert answer["approved_by"] == str(cast.alice.user.pk)
     assert agent.heartbeat().status_code == 200
     assert code(admin(cast.alice, "approve", agent)) == (400, "INVALID_STATE")
 
@@ -228,6 +237,28 @@ def test_bulk_judges_each_and_a_dry_run_changes_nothing(cast, agent, key):
     assert Machine.objects.for_org(cast.org_b).get().status == "online"
 
 
+def test_bulk_takes_conditions_within_the_organisation(cast, agent, key):
+    beta = enrol(key, "beta")
+    enrol(auth_key(cast.charlie, cast.org_b)["key"], "beta")
+    body = {"action": "bulk", "org_id": str(cast.org_a.pk), "operation": "quarantine", "dry_run": False}
+    for filters, refused in (
+        ({}, "UNSAFE_UPDATE"),
+        ([{"column": "node_key_hash", "op": "=", "value": "x"}], "INVALID_FILTER"),
+        (None, "MISSING_FIELDS"),
+    ):
+        assert code(cast.alice.client.call("/api/machine-admin", {**body, "filters": filters})) == (
+            400,
+            refused,
+        )
+    assert code(cast.alice.client.call("/api/machine-admin", body)) == (400, "MISSING_FIELDS")
+    assert code(cast.bob.client.call("/api/machine-admin", {**body, "filters": {"name": "beta"}}))[0] == 403
+    wanted = {**body, "filters": [{"column": "name", "op": "like", "value": "be*"}]}
+    answer = cast.alice.client.call("/api/machine-admin", wanted).json()["data"]
+    assert answer == {"matched": 1, "changed": 1, "skipped": []}
+    assert (row(cast, beta.id).status, row(cast, agent.id).status) == ("quarantined", "online")
+    assert Machine.objects.for_org(cast.org_b).get().status == "online"
+
+
 def test_machines_of_a_revoked_key_are_quarantined(cast):
     made = auth_key(cast.alice, cast.org_a, reusable=True)
     agents = [enrol(made["key"], f"m{number}") for number in range(3)]
@@ -259,3 +290,51 @@ def test_the_table_runs_the_same_checks(cast, agent, owned):
     assert code(cast.alice.client.call("/api/db/machines", body)) == (403, "FORBIDDEN")
     shown = cast.bob.client.get("/api/db/machines", {"org_id": str(cast.org_a.pk)}).content.decode()
     assert "node_key" not in shown
+
+
+def test_the_dashboard_counts_all_that_is_not_online_as_offline(cast):
+    key = auth_key(cast.alice, cast.org_a, reusable=True)["key"]
+    agents = [enrol(key, name=name) for name in ("alpha", "beta", "gamma")]
+    admin(cast.alice, "quarantine", agents[0])
+    agents[1].heartbeat(status="offline")
+    agents[2].heartbeat()
+    body = {"fn": "get_dashboard_stats", "_org_id": str(cast.org_a.pk)}
+    stats = cast.bob.client.call("/api/db/_rpc", body).json()["data"]
+    counts = [stats[name] for name in ("machineCount", "onlineCount", "offlineCount", "machines_truncated")]
+    assert counts == [3, 1, 2, False]
+    seen = [row["last_seen"] for row in stats["machines"]]
+    assert seen == sorted(seen, reverse=True)
+    assert {row["name"] for row in stats["machines"]} == {"alpha", "beta", "gamma"}
+    assert cast.charlie.client.call("/api/db/_rpc", body).status_code == 403
+
+
+def test_the_dashboard_warns_of_keys_that_expire_and_machines_that_fell_silent(cast):
+    now = timezone.now()
+    agents = [enrol(auth_key(cast.alice, cast.org_a, expiry_days=6)["key"], name="alpha")]
+    for days in (8, 1, 1):
+        auth_key(cast.alice, cast.org_a, expiry_days=days, name=f"{days}")
+    AuthKey.objects.for_org(cast.org_a).filter(name="1").update(revoked=True)
+    agents.append(enrol(auth_key(cast.alice, cast.org_a)["key"], name="beta"))
+    AuthKey.objects.for_org(cast.org_a).filter(name="8").update(expires_at=now - timedelta(days=1))
+    Machine.objects.for_org(cast.org_a).filter(pk=agents[0].id).update(last_seen=now - timedelta(minutes=4))
+    body = {"fn": "get_dashboard_stats", "_org_id": str(cast.org_a.pk)}
+    stats = cast.alice.client.call("/api/db/_rpc", body).json()["data"]
+    assert (stats["keysExpiringSoon"], stats["unresponsiveCount"]) == (1, 1)
+
+
+def test_a_pending_machine_of_a_removed_member_goes_on_waiting(cast):
+    agents = {name: set_up(cast.bob, cast.org_a, name) for name in ("online", "offline", "cut")}
+    agents["offline"].heartbeat(status="offline")
+    admin(cast.alice, "quarantine", agents["cut"])
+    OrgSettings.objects.for_org(cast.org_a).update(approval_required=True)
+    agents["pending"] = set_up(cast.bob, cast.org_a, "pending")
+    body = {"action": "remove_member", "org_id": str(cast.org_a.pk), "target_user_id": str(cast.bob.user.pk)}
+    answer = cast.alice.client.call("/api/org-management", body).json()["data"]
+    assert answer["machines_quarantined"] == 2
+    rows = Machine.objects.for_org(cast.org_a).values_list("name", "status", "quarantine_reason", "owner")
+    assert sorted(rows) == [
+        ("cut", "quarantined", "admin", None),
+        ("offline", "quarantined", "member_removed", None),
+        ("online", "quarantined", "member_removed", None),
+        ("pending", "pending", None, None),
+    ]

@@ -16,7 +16,7 @@ def create(person, org, **values):
 def test_a_key_is_shown_once_and_kept_as_a_hash(cast):
     made = auth_key(cast.alice, cast.org_a, reusable=True)
     assert re.fullmatch(r"tskey-auth-[0-9a-f]{64}", made["key"])
-    assert made["key_prefix"] == made["key"][:19] + "..."
+    assert made["key_prefix"] == made["key"].removeprefix("tskey-auth-")[:8] + "..."
     assert (made["expiry_days"], made["allowed_tags"], made["allowed_cidrs"]) == (90, None, None)
     listed = cast.alice.client.get("/api/db/auth_keys", {"org_id": str(cast.org_a.pk)}).content.decode()
     row = AuthKey.objects.for_org(cast.org_a).get()
@@ -47,6 +47,28 @@ def test_the_second_form_needs_no_name_and_lives_an_hour(cast):
 def test_bad_values_make_no_key(cast, values, expected):
     assert code(create(cast.alice, cast.org_a, **values)) == (400, expected)
     assert not AuthKey.objects.for_org(cast.org_a).exists()
+
+
+@pytest.mark.parametrize("days", [500, 0, -5, 1.5, "x", True])
+def test_the_days_of_a_key_are_told_their_bounds(cast, days):
+    error = create(cast.alice, cast.org_a, name="k", expiry_days=days).json()["error"]
+    assert error["message"] == "expiry_days must be an integer between 1 and 365"
+
+
+def test_a_key_is_revoked_under_the_old_topic_too(cast):
+    made = auth_key(cast.alice, cast.org_a)
+    body = {"action": "revoke_auth_key", "org_id": str(cast.org_a.pk), "key_id": made["id"]}
+    assert code(cast.bob.client.call("/api/org-management", body)) == (403, "FORBIDDEN")
+    foreign = {**body, "org_id": str(cast.org_b.pk)}
+    assert code(cast.charlie.client.call("/api/org-management", foreign)) == (404, "NOT_FOUND")
+    answer = cast.alice.client.call("/api/org-management", body).json()["data"]
+    assert answer == {"revoked": made["id"], "machines_quarantined": 0}
+
+
+def test_the_table_tells_who_made_a_key(cast):
+    auth_key(cast.alice, cast.org_a)
+    (row,) = cast.alice.client.get("/api/db/auth_keys", {"org_id": str(cast.org_a.pk)}).json()["data"]
+    assert row["created_by"] == str(cast.alice.user.pk)
 
 
 def test_members_and_strangers_neither_make_nor_revoke(cast):

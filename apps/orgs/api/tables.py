@@ -11,6 +11,7 @@ from apps.core.api.tables import TableView
 from apps.core.api.views import Call
 from apps.orgs import invitations, members, services
 from apps.orgs.api.management import OWNER_ONLY, SETTINGS, SettingsInput, checked_settings
+from apps.orgs.dashboard import counters
 from apps.orgs.models import Organization, OrgInvitation, OrgMember, OrgSettings
 from apps.orgs.planning import asked_for
 
@@ -37,6 +38,12 @@ class OrganizationsTable(TableView):
     @classmethod
     def org_id_of_row(cls, row_id: uuid.UUID) -> uuid.UUID | None:
         return row_id
+
+    def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
+        """With `_summary=true` also what is counted of it."""
+        if call.request.query_params.get("_summary") == "true":
+            for row in rows:
+                row.update(counters(call))
 
     def update_row(self, call: Call, row: Organization, values: Mapping[str, Any]) -> None:
         services.update_organization(org=row, actor=call.actor, values=values)

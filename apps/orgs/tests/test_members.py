@@ -118,3 +118,10 @@ def test_members_report(cast):
     assert unknown.json()["error"]["code"] == "UNKNOWN_ACTION"
     stats = cast.bob.client.call("/api/db/_rpc", {**body, "fn": "get_dashboard_stats"}).json()["data"]
     assert stats["memberCount"] == 2
+    assert stats["aclRuleCount"] == 1
+    asked = {"org_id": str(cast.org_a.pk), "_summary": "true"}
+    (row,) = cast.bob.client.get("/api/db/organizations", asked).json()["data"]
+    assert (row["slug"], row["memberCount"], row["postureTotal"]) == (cast.org_a.slug, 2, 0)
+    assert "members" not in row
+    (plain,) = cast.bob.client.get("/api/db/organizations", {"org_id": str(cast.org_a.pk)}).json()["data"]
+    assert "memberCount" not in plain

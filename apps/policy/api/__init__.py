@@ -5,6 +5,7 @@ from apps.policy.api import (  # noqa: F401
     evaluate,
     grants,
     groups,
+    histories,
     plans,
     policytests,
     reviews,

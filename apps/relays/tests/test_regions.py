@@ -37,7 +37,13 @@ def test_a_disabled_region_is_no_longer_handed_out(cast):
     assert "hq1" not in codes(cast.alice.client, org_id=cast.org_a.pk)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "169.254.1.1", "::1", "relay.localhost"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "10.0.0.1", "169.254.1.1", "::1", "relay.localhost", "localhost."),
+        *("[::1]", "127.1", "2130706433", "0x7f.0.0.1", "relay example", "http://relay.example"),
+    ],
+)
 def test_hosts_inside_a_network_are_refused(cast, host):
     body = {**OWN, "hostname": host, "org_id": str(cast.org_a.pk)}
     response = cast.alice.client.call("/api/db/derp_regions", body)
