@@ -34,7 +34,10 @@ class Session:
 
     async def _role(self) -> str:
         org_id = self._store.config().org_id
-        rows = await self._call("GET", "/api/user-orgs", None, None)
+        try:
+            rows = await self._call("GET", "/api/user-orgs", None, None)
+        except AgentError:  # the refusal is what counts
+            return "unknown"
         return next((str(row["role"]) for row in rows if row["id"] == org_id), "none")
 
     async def _call(

@@ -34,6 +34,7 @@ def add_retired(topic: str, names: Mapping[str, str]) -> None:
 
 
 def successor_of(topic: str, action: str) -> str | None:
+    """What to use instead of an action that is gone; None for one that never was."""
     return _retired.get((topic, action))
 
 
