@@ -79,7 +79,7 @@ class Discovery:
                 self._found(self.latest)
             except OSError as error:
                 logger.warning("survey of addresses failed: %s", error)
-            pause = PROVEN_SECONDS if self._proven() else UNPROVEN_SECONDS
+            pause = PROVEN_SECONDS if self._proven() and not self._home.waits else UNPROVEN_SECONDS
             if self._reflections or not self._regions():
                 unheard = UNHEARD_SECONDS
             else:
@@ -116,7 +116,10 @@ class Discovery:
         priorities = {region.region_code: region.priority for region in regions}
         return Findings(
             endpoints=self._endpoints(),
-            home=home or self._home.survey(latencies, priorities, self._avoided()),
+            home=home
+            or self._home.survey(
+                latencies, priorities, self._avoided(), now=asyncio.get_running_loop().time()
+            ),
             latencies_ms=latencies,
             mapping_varies=_varies(reflections),
             udp=bool(reflections),

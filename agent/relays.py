@@ -18,7 +18,7 @@ logger = logging.getLogger("agent.relays")
 DOWN_SECONDS = 1.5
 OPENING_SECONDS = 5.0
 # Another region serves meanwhile; the failed one is not tried as home before.
-AVOID_SECONDS = 120.0
+AVOID_SECONDS = 60.0
 # A region that says that a peer is not there is asked again after so long.
 GONE_SECONDS = 10.0
 

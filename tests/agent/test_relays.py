@@ -80,7 +80,7 @@ class End:
     def survey(self):
         """What the daemon makes of a survey of regions."""
         priorities = {region.region_code: region.priority for region in self.regions}
-        self.use(self.choice.survey(self.latencies, priorities, self.relays.avoided()))
+        self.use(self.choice.survey(self.latencies, priorities, self.relays.avoided(), now=0.0))
 
     def _receive(self, key, segment, batch):
         assert key == self.peer.key

@@ -6,7 +6,6 @@ import random
 import pytest
 
 from agent.engine.disco import Sealer
-from agent.engine.regions import HomeRegion
 from agent.engine.start import FIRST_WAIT_SECONDS, MOVE_WAIT_SECONDS, Starter
 from wire.binary import Endpoint
 from wire.disco import CallMeMaybe, Ping
@@ -46,24 +45,6 @@ def test_a_session_is_confirmed_until_the_peer_is_heard_and_not_for_ever():
     assert not answered.unconfirmed(300.0, 9.5, 124)
     assert not answered.unconfirmed(310.0, 309.0, 216)
     assert answered.unconfirmed(311.0, 309.0, 216)
-
-
-def test_home_moves_only_for_a_clear_and_lasting_gain():
-    home, known = HomeRegion(), {"a": 10, "b": 20}
-    assert home.survey({"a": 50.0, "b": 90.0}, known) == "a"
-    assert home.survey({"a": 50.0, "b": 45.0}, known) == "a"
-    assert home.survey({"a": 50.0, "b": 20.0}, known) == "a"
-    assert home.survey({"a": 50.0, "b": 48.0}, known) == "a"
-    assert home.survey({"a": 50.0, "b": 20.0}, known) == "a"
-    assert home.survey({"a": 50.0, "b": 20.0}, known) == "b"
-
-
-def test_home_moves_at_once_when_it_is_lost_and_stays_when_udp_is_blocked():
-    home, known = HomeRegion(), {"a": 10, "b": 20}
-    assert home.survey({}, known) == "a"
-    assert home.survey({"b": 20.0}, known) == "b"
-    assert home.survey({}, known) == "b"
-    assert home.survey({}, {"a": 10}) == "a"
 
 
 @pytest.fixture
@@ -125,12 +106,3 @@ def test_nothing_is_lost_before_anything_was_sent():
     starter = Starter(initiator=True)
     starter.agreed(0.0)
     assert not starter.lost(50.0, NEVER)
-
-
-def test_a_region_that_failed_is_home_only_when_there_is_no_other():
-    home, known = HomeRegion("a"), {"a": 10, "b": 20}
-    assert home.survey({"a": 1.0, "b": 80.0}, known, avoid={"a"}) == "b"
-    assert home.survey({"a": 1.0}, known, avoid={"a"}) == "b"
-    assert home.survey({"a": 1.0, "b": 80.0}, known) == "b"
-    assert home.survey({"a": 1.0, "b": 80.0}, known) == "a"
-    assert home.survey({}, known, avoid={"a", "b"}) == "a"
