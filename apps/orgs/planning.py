@@ -5,7 +5,7 @@ reach what: apps that know nothing of each other are then changed by one plan.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -75,8 +75,9 @@ class PlanTable:
     answers the changes, those of other rows too.
     children: tables whose rows change with its rows.
     named: rows of other tables name its rows, which are made before those and go after them.
-    machines: (org, ids of machines that the change names) -> the machines that it may write to.
+    machines: (org, rows as they become or were, each with its id) -> the machines that it may write to.
     rename: (org, old, new) for a group of machines that its rows may name; what they mean stays the same.
+    naming: (org, name) -> the rows that name a group of machines; they are disabled as it goes.
     follows: settings that its rows are judged by. finish: (org, actor), once rows and settings stand.
     """
 
@@ -93,8 +94,9 @@ class PlanTable:
     takes: Collection[str] = ()
     children: Collection[str] = ()
     named: bool = False
-    machines: Callable[[Organization, Collection[str]], Q] | None = None
+    machines: Callable[[Organization, Iterable[Mapping[str, Any]]], Q] | None = None
     rename: Callable[[Organization, str, str], list[Change]] | None = None
+    naming: Callable[[Organization, str], Iterable[Any]] | None = None
     follows: frozenset[str] = frozenset()
     finish: Callable[[Organization, Actor], Any] | None = None
 

@@ -54,14 +54,14 @@ def known_tags(org: object, asked: set[str] | None) -> set[str]:
 def rules_naming(org: object, member: str) -> list[AclRule]:
     """Rules one of whose ends names a member such as `group:eng`, in any case."""
     pattern = rf"(^|,){re.escape(member)}(,|$)"
-    rows = AclRule.objects.for_org(org).select_for_update()
+    rows = AclRule.objects.for_org(org)
     return list(rows.filter(Q(source__iregex=pattern) | Q(destination__iregex=pattern)))
 
 
 def policies_naming(org: object, member: str) -> list[AbacPolicy]:
     """Attribute policies whose selector names a member."""
     pattern = rf"(^|,){re.escape(member)}(,|$)"
-    return list(AbacPolicy.objects.for_org(org).select_for_update().filter(selector__iregex=pattern))
+    return list(AbacPolicy.objects.for_org(org).filter(selector__iregex=pattern))
 
 
 def exchanged(text: str, old: str, new: str) -> str:

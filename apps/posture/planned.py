@@ -1,7 +1,7 @@
 """The table of this app that plans change."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import Q
@@ -51,7 +51,16 @@ def _rename(org: Organization, old: str, new: str) -> list[Change]:
     return changes
 
 
-def _judged(org: Organization, ids: Collection[str]) -> Q:
+def _naming(org: Organization, group: str) -> list[PosturePolicy]:
+    """Policies whose scope names a group; an emptied scope would ask it of all machines."""
+    return [
+        row
+        for row in PosturePolicy.objects.for_org(org)
+        if group.casefold() in {name.casefold() for name in row.scope.get("groups", ())}
+    ]
+
+
+def _judged(org: Organization, rows: Iterable[Mapping[str, Any]]) -> Q:
     return Q(pk__in=PostureReport.objects.for_org(org).values("machine_id"))
 
 
@@ -72,6 +81,7 @@ POLICIES = PlanTable(
     restore=_restore,
     machines=_judged,
     rename=_rename,
+    naming=_naming,
     follows=frozenset({"posture_enforcement"}),
     finish=_judge,
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from apps.machines.signals import machine_registered
+from apps.machines.signals import machine_registered, machines_regrouped
 from apps.orgs import signals
 from apps.posture.intake import ReportInput
 from apps.posture.services.reports import take_report
@@ -16,6 +16,12 @@ def follow_mode(sender: Any, *, org: Any, actor: Any, changed: frozenset[str], *
     """A new mode is in force at once, and releases whom it would not hold."""
     if "posture_enforcement" in changed:
         rejudge(org, actor=actor)
+
+
+@receiver(machines_regrouped)
+def follow_groups(sender: Any, *, org_id: Any, actor: Any, machine_ids: Any, **kwargs: Any) -> None:
+    """Policies whose scope names the old or the new tags and groups apply otherwise at once."""
+    rejudge(org_id, actor=actor, machine_ids=machine_ids)
 
 
 @receiver(machine_registered)

@@ -12,6 +12,7 @@ from apps.machines.names import parse_name, parse_tags, reserved_labels
 from apps.machines.services.routing import advertise_routes
 from apps.machines.services.tagowners import refuse_tags, require_tags
 from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
+from apps.machines.signals import machines_regrouped
 from apps.orgs.models import OrgSettings
 
 
@@ -47,7 +48,10 @@ def update_tags(*, org: Any, actor: Actor, machine_id: Any, tags: Any) -> Machin
             return machine
         details = {"before": machine.tags, "after": parsed}
         machine.tags = parsed
-        return save_change(machine, ["tags"], actor=actor, action="machine.tags_updated", details=details)
+        save_change(machine, ["tags"], actor=actor, action="machine.tags_updated", details=details)
+        told = {"org_id": machine.org_id, "actor": actor, "machine_ids": [machine.pk]}
+        machines_regrouped.send(Machine, **told)
+        return machine_in(org, machine_id)
 
 
 def update_flags(*, org: Any, actor: Actor, machine_id: Any, flags: Mapping[str, bool]) -> Machine:

@@ -9,6 +9,8 @@ from apps.core.api.access import check_scope
 from apps.core.api.views import Call
 from apps.core.errors import FourEyesRequired, MissingFields, UnknownField, ValidationFailed
 from apps.orgs.planning import PLANNED_SETTINGS, SETTINGS_SCOPE, PlanTable, planned_tables
+from apps.policy.services.groupstages import TABLE as GROUPS
+from apps.policy.services.groupstages import tables_naming
 from apps.policy.services.plans import make_plan
 from apps.policy.services.staging import TableChanges, Wanted
 
@@ -31,6 +33,14 @@ def require_scopes(call: Call, names: Iterable[str]) -> None:
     known = planned_tables()
     for scope in sorted({known[name].scope if name in known else SETTINGS_SCOPE for name in names}):
         check_scope(call.principal, scope)
+
+
+def tables_of(org: Any, document: Mapping[str, Any]) -> set[str]:
+    """What a document changes: its tables, `settings`, and tables that name a group which goes by force."""
+    rows = (document.get(GROUPS) or {}).get("delete") or ()
+    going = [_leaving(planned_tables()[GROUPS], row) for row in rows]
+    forced = [row_id for row_id, force in going if force]
+    return {*document, *(table.table for table in tables_naming(org, forced))}
 
 
 def wanted_of(document: Mapping[str, Any]) -> Wanted:

@@ -16,7 +16,7 @@ from apps.machines.models import Machine, NetmapAck
 from apps.orgs.api.management import OWNER_ONLY
 from apps.orgs.models import OrgSettings, seconds_to_confirm
 from apps.orgs.planning import asked_for, refuse_and_plan
-from apps.policy.api.changes import require_scopes, wanted_of
+from apps.policy.api.changes import require_scopes, tables_of, wanted_of
 from apps.policy.models import AclRule, ChangePlan, PolicyRevision
 from apps.policy.models.history import PLAN_STATES
 from apps.policy.services import plans as services
@@ -69,7 +69,7 @@ def _refuse_beyond(call: Call, document: Mapping[str, Any]) -> None:
     refused = sorted(OWNER_ONLY & set(document.get("settings") or {}))
     if refused and call.role not in ROLES["O"]:
         raise FieldNotWritable("Only owners can change this", fields=refused)
-    require_scopes(call, document)
+    require_scopes(call, tables_of(call.org, document))
 
 
 def _refuse_plan_beyond(call: Call) -> None:
@@ -128,7 +128,7 @@ def _shown(plan: ChangePlan) -> dict[str, Any]:
 
 def _approve(call: Call) -> dict[str, Any]:
     # An administrator may agree to what an owner puts in force; a key, only within its scopes.
-    require_scopes(call, _document(call))
+    require_scopes(call, tables_of(call.org, _document(call)))
     return _status(services.approve_plan(org=call.org, actor=call.actor, plan_id=call.data["plan_id"]))
 
 
