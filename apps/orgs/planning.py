@@ -78,6 +78,7 @@ class PlanTable:
     machines: (org, rows as they become or were, each with its id) -> the machines that it may write to.
     rename: (org, old, new) for a group of machines that its rows may name; what they mean stays the same.
     naming: (org, name) -> the rows that name a group of machines; they are disabled as it goes.
+    unresolved: (org, ids of rows) -> members of selectors that they name and nothing has.
     follows: settings that its rows are judged by. finish: (org, actor), once rows and settings stand.
     """
 
@@ -97,6 +98,7 @@ class PlanTable:
     machines: Callable[[Organization, Iterable[Mapping[str, Any]]], Q] | None = None
     rename: Callable[[Organization, str, str], list[Change]] | None = None
     naming: Callable[[Organization, str], Iterable[Any]] | None = None
+    unresolved: Callable[[Organization, Collection[Any]], Iterable[str]] | None = None
     follows: frozenset[str] = frozenset()
     finish: Callable[[Organization, Actor], Any] | None = None
 

@@ -15,11 +15,12 @@ class PolicyConfig(AppConfig):
         from apps.policy import receivers  # noqa: F401  (connects itself)
         from apps.policy.api.changes import keep_for_approval
         from apps.policy.planned import TABLES
+        from apps.policy.references import unresolved_names
         from apps.policy.rights import PolicyFeed, group_names
         from apps.policy.services.commit import commit
 
         provide_rights(PolicyFeed)
-        provide_groups(group_names)
+        provide_groups(group_names, unresolved_names)
         provide_plans(keep_for_approval, commit)
         for table in TABLES:
             register_planned(table)

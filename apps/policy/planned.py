@@ -1,10 +1,10 @@
 """The tables of this app that plans change."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
 
 from apps.core.actors import Actor
@@ -12,7 +12,7 @@ from apps.core.errors import Conflict
 from apps.orgs.models import Organization
 from apps.orgs.planning import Change, PlanTable, free_name
 from apps.policy.api.groups import GroupWrite
-from apps.policy.api.writes import IGNORED, SHORT, AbacWrite, RuleWrite
+from apps.policy.api.writes import IGNORED, SHORT, WARNED, AbacWrite, RuleWrite
 from apps.policy.documents import ABAC_COLUMNS, RULE_COLUMNS, restored
 from apps.policy.models import AbacPolicy, AclRule, SegmentationGroupMember
 from apps.policy.references import policies_naming, rules_naming
@@ -103,6 +103,18 @@ def _policies_naming(org: Organization, group: str) -> list[AbacPolicy]:
     return policies_naming(org, f"group:{group}")
 
 
+def _unresolved_rules(org: Organization, ids: Collection[Any]) -> set[str]:
+    return _unresolved_in(AclRule.objects.for_org(org).filter(pk__in=ids))
+
+
+def _unresolved_policies(org: Organization, ids: Collection[Any]) -> set[str]:
+    return _unresolved_in(AbacPolicy.objects.for_org(org).filter(pk__in=ids))
+
+
+def _unresolved_in(rows: QuerySet) -> set[str]:
+    return {member for found in rows.values_list("unresolved", flat=True) for member in found}
+
+
 def _members(org: Organization, rows: Iterable[Mapping[str, Any]]) -> Q:
     """Those that are to be in the groups, and those that are."""
     rows = list(rows)
@@ -126,6 +138,7 @@ TABLES = (
         delete=_delete_rule,
         restore=_restore_rule,
         naming=_rules_naming,
+        unresolved=_unresolved_rules,
     ),
     PlanTable(
         table="abac_policies",
@@ -134,11 +147,13 @@ TABLES = (
         channel="acl",
         shown=ABAC_COLUMNS,
         serializer=AbacWrite,
+        takes=WARNED,
         create=_create_policy,
         update=_update_policy,
         delete=_delete_policy,
         restore=_restore_policy,
         naming=_policies_naming,
+        unresolved=_unresolved_policies,
     ),
     PlanTable(
         table=groups.TABLE,

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db.models import Q
 
@@ -41,6 +41,18 @@ def unresolved(org: object, selectors: Iterable[Selector]) -> list[str]:
     machines = by_kind.get("machine", set())
     rows = Machine.objects.for_org(org).filter(pk__in=machines) if machines else ()
     return sorted([*missing, *(machines - {str(row.pk) for row in rows})])
+
+
+def unresolved_names(org_id: uuid.UUID, tags: Collection[str], groups: Collection[str]) -> list[str]:
+    """The same of tags and groups that are kept apart from selectors."""
+    atoms = {("tag", tag) for tag in tags} | {("group", name.casefold()) for name in groups}
+    return unresolved(org_id, [Selector("", frozenset(atoms))])
+
+
+def named_by(selectors: Iterable[Selector]) -> set[str]:
+    """Members that may be unresolved, as `unresolved` would write them."""
+    atoms = {atom for selector in selectors for atom in selector.atoms}
+    return {value if kind == "machine" else f"{kind}:{value}" for kind, value in atoms}
 
 
 def known_tags(org: object, asked: set[str] | None) -> set[str]:

@@ -4,9 +4,13 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from apps.core.realtime import publish
 from apps.machines.signals import machine_registered, machines_regrouped
 from apps.orgs import signals
 from apps.posture.intake import ReportInput
+from apps.posture.models import PosturePolicy
+from apps.posture.scopes import names_of
+from apps.posture.services.policies import TABLE
 from apps.posture.services.reports import take_report
 from apps.posture.services.verdict import rejudge
 
@@ -16,6 +20,15 @@ def follow_mode(sender: Any, *, org: Any, actor: Any, changed: frozenset[str], *
     """A new mode is in force at once, and releases whom it would not hold."""
     if "posture_enforcement" in changed:
         rejudge(org, actor=actor)
+
+
+@receiver(signals.names_changed)
+def warn_of_names(sender: Any, *, org_id: Any, came: Any, went: Any, **kwargs: Any) -> None:
+    """Whether a scope names what is not there is told as it is read: readers hear when to look again."""
+    changed = {*came, *went}
+    for row in PosturePolicy.objects.for_org(org_id).exclude(scope={}) if changed else ():
+        if changed & names_of(row.scope):
+            publish(org=org_id, channel="posture", event="UPDATE", table=TABLE, payload={"id": row.pk})
 
 
 @receiver(machines_regrouped)

@@ -10,6 +10,7 @@ from apps.machines.changes import touch
 from apps.machines.models import Machine
 from apps.orgs.models import Organization
 from apps.orgs.planning import Change, PlanTable, free_name, planned_tables
+from apps.orgs.signals import names_changed
 from apps.policy.errors import GroupInUse
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
 from apps.policy.references import exchanged, policies_naming, rules_naming
@@ -48,7 +49,7 @@ def stage_new(
     row.save(force_insert=True)
     came = _join(org, row, values.get("members") or ())
     _touch(org, came)
-    _resolve_again(org, row.name)
+    _tell_names(org, came=row.name)
     return [Change(TABLE, row.pk, None, group_snapshot(row, came))]
 
 
@@ -66,7 +67,7 @@ def stage_edit(org: Organization, row: SegmentationGroup, values: Mapping[str, A
     changes = [Change(TABLE, row.pk, old, new)]
     if row.name != before["name"]:
         changes += _carry_along(org, before["name"], row.name)
-        _resolve_again(org, row.name)
+        _tell_names(org, came=row.name, went=before["name"])
         _touch(org, members_of(row))
     _touch(org, {*left, *came})
     return changes
@@ -89,6 +90,7 @@ def stage_removal(org: Organization, actor: Actor, row: SegmentationGroup, force
     _touch(org, members)
     changes.append(Change(TABLE, row.pk, group_snapshot(row, members), None))
     row.delete()
+    _tell_names(org, went=row.name)
     return changes
 
 
@@ -199,11 +201,10 @@ def _require_free(row: SegmentationGroup) -> None:
         raise InvalidInput("name: begins or ends with a space", field="name")
 
 
-def _resolve_again(org: Any, name: str) -> None:
-    """Rules that were warned of lose the warning, and gain the group."""
-    for rule in rules_naming(org, f"group:{name}"):
-        rule.unresolved = [m for m in rule.unresolved if m.casefold() != f"group:{name}".casefold()]
-        rule.save(update_fields=["unresolved"])
+def _tell_names(org: Organization, *, came: str | None = None, went: str | None = None) -> None:
+    """Who warns of groups that are not there hears of one that came or went."""
+    new, old = ([f"group:{name.casefold()}"] if name else [] for name in (came, went))
+    names_changed.send(SegmentationGroup, org_id=org.pk, came=new, went=old)
 
 
 def _touch(org: Organization, ids: Collection[uuid.UUID]) -> None:

@@ -17,9 +17,9 @@ from apps.core.actors import Actor
 from apps.core.errors import ApiError, Forbidden, InvalidState, NotFound
 from apps.core.realtime import publish
 from apps.orgs.models import Organization, OrgSettings
-from apps.orgs.planning import Change, asked_for, refuse_alone
+from apps.orgs.planning import Change, asked_for, planned_tables, refuse_alone
 from apps.policy.errors import LockoutRisk, PlanStale, TestsFailed
-from apps.policy.models import AclRule, ChangePlan, PolicyRevision
+from apps.policy.models import ChangePlan, PolicyRevision
 from apps.policy.preview import difference, shuts_out
 from apps.policy.rights import fresh_policy
 from apps.policy.services.checks import require_tests, run_tests
@@ -261,8 +261,12 @@ def _backwards(revisions: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _unresolved(org: Organization, changes: list[Change]) -> list[str]:
-    rows = AclRule.objects.for_org(org).filter(pk__in=[change.id for change in changes])
-    return sorted({member for row in rows for member in row.unresolved})
+    found: set[str] = set()
+    for name, table in planned_tables().items():
+        ids = [change.id for change in changes if change.table == name]
+        if ids and table.unresolved is not None:
+            found |= set(table.unresolved(org, ids))
+    return sorted(found)
 
 
 def _settings(org: Organization, wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """A machine whose groups or tags change is judged at once by the policies whose scope names them."""
 
 import pytest
+from django.apps import apps
 
 from apps.audit.models import AuditLog
 from apps.core.realtime import last_seq, missed_events
 from apps.machines.tests.agents import admin
 from apps.orgs.models import OrgSettings
-from apps.policy.models import AbacPolicy, AclRule
 from apps.posture.models import PosturePolicy
 from apps.posture.tests.calls import add_policy, data, machine, rows, status
 from tests.cast import ApiClient
@@ -171,7 +171,7 @@ def test_a_group_in_use_names_policies_too_and_goes_only_by_force(cast, pair, si
     assert policies["Firewall"].scope == {"groups": ["LAPTOPS"]}
     assert policies["Other"].enabled
     assert other["enabled"]
-    assert not AbacPolicy.objects.for_org(cast.org_a).get().enabled
+    assert not apps.get_model("policy.AbacPolicy").objects.for_org(cast.org_a).get().enabled
     assert status(cast, sick) == ("online", None)
     for action in ("posture_policy.updated", "abac_policy.updated"):
         told = entries(cast, action).get().details
@@ -261,4 +261,37 @@ def test_four_eyes_keep_a_forced_removal_as_a_plan(cast, pair, sick):
     assert error["code"] == "FOUR_EYES_REQUIRED"
     assert PosturePolicy.objects.for_org(cast.org_a).get().enabled
     assert status(cast, sick) == ("quarantined", "posture")
-    assert AclRule.objects.for_org(cast.org_a).filter(enabled=True).count() == 1
+
+
+def test_a_scope_that_names_what_is_not_there_warns_until_it_is(cast, sick):
+    tag(cast, sick, "here")
+    scope = {"tags": ["here", "nowhere"], "groups": ["Laptops"]}
+    made = add_policy(cast.alice, cast.org_a, require_firewall=True, scope=scope)
+    everyone = add_policy(cast.alice, cast.org_a, "Everyone", require_firewall=True, on_fail="warn")
+    assert (made["unresolved"], everyone["warnings"]) == (["group:laptops", "tag:nowhere"], [])
+    assert made["warnings"] == ["group:laptops names nothing", "tag:nowhere names nothing"]
+
+    def look(person=cast.bob, **query):
+        shown = {row["name"]: row for row in rows(person, cast.org_a, "posture_policies", **query)}
+        assert shown["Basic Security"]["unresolved"] == []
+        return shown["Firewall"]["unresolved"]
+
+    assert look(select="name,unresolved") == made["unresolved"]
+    seq = last_seq(cast.org_a.pk)
+    group(cast, "laptops", cast.charlie, cast.org_b)
+    assert look() == made["unresolved"]
+    group(cast, "laptops")
+    assert look() == ["tag:nowhere"]
+    tag(cast, sick, "nowhere")
+    assert look() == ["tag:here"]
+    told = [event["payload"]["id"] for event in missed_events(cast.org_a.pk, seq, {"posture"})]
+    assert told.count(made["id"]) == 2
+    assert everyone["id"] not in told
+    again = {name: made[name] for name in ("scope", "require_firewall", "unresolved", "warnings")}
+    assert add_policy(cast.alice, cast.org_a, "Again", **again)["unresolved"] == ["tag:here"]
+    copy = {"action": "from_template", "org_id": str(cast.org_a.pk)}
+    changes = {"posture_policies": {"create": [{**again, "name": "Planned"}]}}
+    assert policy(cast, "plan", 201, changes=changes)["unresolved"] == ["tag:here"]
+    template = rows(cast.alice, cast.org_a, "posture_policies", limit="100")[-1]["id"]
+    copied = data(cast.alice.client.call("/api/posture", {**copy, "template_id": template}), 201)
+    assert (copied["unresolved"], copied["scope"]) == ([], {})
