@@ -19,6 +19,8 @@ from apps.orgs.models import Organization, OrgSettings
 
 ALONE = "A second administrator has to agree: make a plan of it"
 SETTINGS_SCOPE = "settings:write"
+# What revisions call the settings that a plan changed; they are told where they are written.
+SETTINGS_TABLE = "settings"
 # Settings that plans may change, each with the values that it takes.
 PLANNED_SETTINGS: Mapping[str, tuple[Any, ...]] = {
     "default_deny": (True, False),

@@ -12,7 +12,7 @@ from apps.machines.models import Machine
 from apps.machines.services.writing import hold_machines
 from apps.machines.signals import machines_regrouped
 from apps.orgs.models import Organization, OrgSettings
-from apps.orgs.planning import Change, PlanTable, planned_tables
+from apps.orgs.planning import SETTINGS_TABLE, Change, PlanTable, planned_tables
 from apps.orgs.services import update_settings
 from apps.policy.services.commit import locked
 from apps.policy.services.groupstages import TABLE as GROUPS
@@ -50,11 +50,15 @@ def hold_for(org: Any, wanted: Wanted) -> Organization:
     return _held(org, meant, wanted.settings, going)
 
 
-def hold_to_undo(org: Any, entries: Iterable[Mapping[str, Any]], settings: Collection[str]) -> Organization:
+def hold_to_undo(org: Any, entries: Iterable[Mapping[str, Any]]) -> Organization:
     """The organisation, locked for taking back what revisions say."""
     meant: dict[str, list[Mapping[str, Any]]] = {}
+    settings: set[str] = set()
     going = []
     for entry in entries:
+        if entry["table"] == SETTINGS_TABLE:
+            settings |= entry["before"].keys()
+            continue
         sides = [{**side, "id": entry["id"]} for side in (entry["before"], entry["after"]) if side]
         meant.setdefault(entry["table"], []).extend(sides)
         if entry["table"] == GROUPS and entry["before"] is None:
@@ -79,14 +83,15 @@ def staged(org: Organization, actor: Actor, wanted: Wanted) -> list[Change]:
     return _settled(org, actor, changes, wanted.settings, wanted.tables)
 
 
-def undone(
-    org: Organization, actor: Actor, entries: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]
-) -> list[Change]:
-    """Take back what revisions say, newest first, and put settings to these values."""
+def undone(org: Organization, actor: Actor, entries: Iterable[Mapping[str, Any]]) -> list[Change]:
+    """Take back what revisions say, newest first."""
     changes: list[Change] = []
+    settings: dict[str, Any] = {}
     asked = set()
     for entry in entries:
         asked.add(entry["table"])
+        if entry["table"] == SETTINGS_TABLE:
+            settings |= entry["before"]
         table = planned_tables().get(entry["table"])
         if table is not None:
             changes += table.restore(
@@ -124,7 +129,7 @@ def _settled(
     """
     changes = [change for change in changes if change.before != change.after]
     if settings:
-        update_settings(org=org, actor=actor, values=settings)
+        changes += _set(org, actor, settings)
     changed = {change.table for change in changes if change.table in asked or _switched(change)}
     for table in planned_tables().values():
         if table.finish is not None and table.table in changed:
@@ -132,6 +137,16 @@ def _settled(
     if machine_ids := regrouped(org, changes):
         machines_regrouped.send(Machine, org_id=org.pk, actor=actor, machine_ids=machine_ids)
     return changes
+
+
+def _set(org: Organization, actor: Actor, values: Mapping[str, Any]) -> list[Change]:
+    """Put settings to these values; those that differ are one change."""
+    stored = OrgSettings.objects.for_org(org).get()
+    before = {name: getattr(stored, name) for name in values if getattr(stored, name) != values[name]}
+    if not before:
+        return []
+    update_settings(org=org, actor=actor, values=values)
+    return [Change(SETTINGS_TABLE, stored.pk, before, {name: values[name] for name in before})]
 
 
 def _switched(change: Change) -> bool:
