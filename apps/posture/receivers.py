@@ -9,7 +9,7 @@ from apps.machines.signals import machine_registered, machines_regrouped
 from apps.orgs import signals
 from apps.posture.intake import ReportInput
 from apps.posture.models import PosturePolicy
-from apps.posture.scopes import names_of
+from apps.posture.scopes import missing_in, names_of
 from apps.posture.services.policies import TABLE
 from apps.posture.services.reports import take_report
 from apps.posture.services.verdict import rejudge
@@ -24,11 +24,13 @@ def follow_mode(sender: Any, *, org: Any, actor: Any, changed: frozenset[str], *
 
 @receiver(signals.names_changed)
 def warn_of_names(sender: Any, *, org_id: Any, came: Any, went: Any, **kwargs: Any) -> None:
-    """Whether a scope names what is not there is told as it is read: readers hear when to look again."""
-    changed = {*came, *went}
-    for row in PosturePolicy.objects.for_org(org_id).exclude(scope={}) if changed else ():
-        if changed & names_of(row.scope):
-            publish(org=org_id, channel="posture", event="UPDATE", table=TABLE, payload={"id": row.pk})
+    """What a scope names and nothing has is worked out as it is read: who has read it hears of a change."""
+    rows = PosturePolicy.objects.for_org(org_id).exclude(scope={}) if came or went else ()
+    concerned = [row for row in rows if {*came, *went} & names_of(row.scope)]
+    missing = missing_in(org_id, [row.scope for row in concerned])
+    for row in concerned:
+        payload = {"id": row.pk, "unresolved": sorted(missing & names_of(row.scope))}
+        publish(org=org_id, channel="posture", event="UPDATE", table=TABLE, payload=payload)
 
 
 @receiver(machines_regrouped)

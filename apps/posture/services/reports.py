@@ -49,9 +49,9 @@ def take_report(*, node: Node | Machine, actor: Actor, values: Mapping[str, Any]
             setattr(report, name, values.get(name))
         if report.patch_age_days is None and report.last_patch_date is not None:
             report.patch_age_days = max(0, (now - report.last_patch_date).days)
-        if report.stale_told_at is not None:
+        told, report.reported_at, report.stale_told_at = report.stale_told_at, now, None
+        if told is not None:
             tell_staleness(report, False)
-        report.reported_at, report.stale_told_at = now, None
         if not report._state.adding:
             report.save(update_fields=[*SIGNALS, "reported_at", "stale_told_at"])
         rules = rulebook(node.org_id)

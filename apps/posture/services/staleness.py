@@ -32,7 +32,7 @@ def tell_stale(org: Any, machine_ids: Collection[uuid.UUID]) -> int:
     hold_machines(org, Q(pk__in=machine_ids))
     now = timezone.now()
     due = PostureReport.objects.for_org(org).filter(untold(now), machine_id__in=machine_ids)
-    rows = list(due.only("org_id", "machine_id"))
+    rows = list(due.only("org_id", "machine_id", "reported_at"))
     PostureReport.objects.for_org(org).filter(pk__in=[row.pk for row in rows]).update(stale_told_at=now)
     with as_refresh() if len(rows) > REFRESH_ABOVE else nullcontext():
         for row in rows:
@@ -42,5 +42,6 @@ def tell_stale(org: Any, machine_ids: Collection[uuid.UUID]) -> int:
 
 def tell_staleness(report: PostureReport, found: bool) -> None:
     """Browsers of a report that became stale, or is fresh again."""
-    payload = {"id": report.pk, "machine_id": report.machine_id, "stale": found}
+    told = {"machine_id": report.machine_id, "reported_at": report.reported_at, "stale": found}
+    payload = {"id": report.pk, **told}
     publish(org=report.org_id, channel="posture", event="UPDATE", table=TABLE, payload=payload)
