@@ -89,6 +89,15 @@ def test_a_new_report_is_fresh_and_ages_anew(cast, pair):
     assert run_job() == {"reports": 1}
 
 
+def test_who_looked_before_the_job_did_hears_of_a_new_report_too(cast, pair):
+    sound = pair[0]
+    age(sound, hours=25)
+    assert stale(cast)[sound.id] is True
+    seq = last_seq(cast.org_a.pk)
+    data(report(sound, **HEALTHY))
+    assert told(cast, seq) == [(sound.id, False)]
+
+
 def test_who_is_away_is_not_stale_and_other_organisations_hear_nothing(cast, pair):
     theirs = enrol(auth_key(cast.charlie, cast.org_b)["key"])
     data(theirs.heartbeat())

@@ -43,10 +43,10 @@ export function DeleteGroup({ group, rules, memberCount, onClose }: Props) {
   }
   return (
     <Confirm title={`Delete ${group.name}?`} action="Delete" typed={naming.length > 0 ? group.name : undefined} onConfirm={remove} onClose={onClose}>
-      <p>{memberCount > 0 ? `Its ${plural(memberCount, "machine")} stay in the network.` : "It has no machines."} This can't be undone.</p>
+      <p>{staying(memberCount)} This can't be undone.</p>
       {naming.length > 0 && (
         <div className="mt-3 rounded-lg bg-orange-soft px-3 py-2 text-orange">
-          <p className="font-medium">{naming.length === 1 ? "What names it is disabled:" : `All ${naming.length} that name it are disabled:`}</p>
+          <p className="font-medium">{naming.length === 1 ? "This names it and is disabled:" : `${naming.length} rules and policies name it and are disabled:`}</p>
           <ul className="mt-1 list-disc pl-4.5">
             {naming.map(({ kind, id, name }) => (
               <li key={id}>
@@ -58,4 +58,9 @@ export function DeleteGroup({ group, rules, memberCount, onClose }: Props) {
       )}
     </Confirm>
   );
+}
+
+function staying(machines: number): string {
+  if (machines === 0) return "It has no machines.";
+  return machines === 1 ? "Its machine stays in the network." : `Its ${plural(machines, "machine")} stay in the network.`;
 }
