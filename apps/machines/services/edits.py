@@ -11,8 +11,7 @@ from apps.machines.models import FLAGS, Machine
 from apps.machines.names import as_selectors, parse_name, parse_tags, reserved_labels
 from apps.machines.services.routing import advertise_routes
 from apps.machines.services.tagowners import refuse_tags, require_tags
-from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
-from apps.machines.signals import machines_regrouped
+from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change, tell_regrouped
 from apps.orgs.models import OrgSettings
 from apps.orgs.signals import names_changed
 
@@ -50,11 +49,9 @@ def update_tags(*, org: Any, actor: Actor, machine_id: Any, tags: Any) -> Machin
         before, machine.tags = machine.tags, parsed
         details = {"before": before, "after": parsed}
         save_change(machine, ["tags"], actor=actor, action="machine.tags_updated", details=details)
-        told = {"sender": Machine, "org_id": machine.org_id}
-        came, went = set(parsed) - set(before), set(before) - set(parsed)
-        names_changed.send(**told, came=as_selectors(came), went=as_selectors(went))
-        machines_regrouped.send(**told, actor=actor, machine_ids=[machine.pk])
-        return machine_in(org, machine_id)
+        came, went = (as_selectors(tags) for tags in (set(parsed) - set(before), set(before) - set(parsed)))
+        names_changed.send(Machine, org_id=machine.org_id, came=came, went=went)
+        return tell_regrouped(machine, actor)
 
 
 def update_flags(*, org: Any, actor: Actor, machine_id: Any, flags: Mapping[str, bool]) -> Machine:

@@ -13,6 +13,7 @@ from apps.core.realtime import publish
 from apps.machines import presence
 from apps.machines.changes import touch
 from apps.machines.models import Machine
+from apps.machines.signals import machines_regrouped
 from apps.machines.state import status_of
 
 TABLE = "machines"
@@ -58,6 +59,12 @@ def save_change(
     details = {"name": machine.name, **(details or {})}
     record(org=machine.org_id, actor=actor, action=action, resource=machine, details=details)
     return machine
+
+
+def tell_regrouped(machine: Machine, actor: Actor) -> Machine:
+    """Who judges machines by their groups, tags or owner looks anew; the machine as it is after that."""
+    machines_regrouped.send(Machine, org_id=machine.org_id, actor=actor, machine_ids=[machine.pk])
+    return machine_in(machine.org_id, machine.pk)
 
 
 def settle(machine: Machine) -> bool:

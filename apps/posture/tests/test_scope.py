@@ -5,6 +5,7 @@ from django.apps import apps
 
 from apps.audit.models import AuditLog
 from apps.core.realtime import last_seq, missed_events
+from apps.machines.models import Machine
 from apps.machines.tests.agents import admin
 from apps.orgs.models import OrgSettings
 from apps.posture.models import PosturePolicy
@@ -119,11 +120,17 @@ def test_a_group_that_comes_to_be_or_takes_a_name_is_what_a_scope_already_named(
     assert status(cast, sick) == ("quarantined", "posture")
 
 
-def test_a_new_owner_changes_no_verdict(cast, sick):
-    add_policy(cast.alice, cast.org_a, require_firewall=True, scope={"tags": ["prod"]})
-    tag(cast, sick, "prod")
-    admin(cast.alice, sick.id, "set_owner", owner_id=str(cast.bob.user.pk))
+def test_a_new_owner_is_judged_by_whoever_keeps_groups_of_owners(cast, sick, monkeypatch):
+    def groups_of_bob(org_id, ids):
+        rows = Machine.objects.for_org(org_id).filter(owner=cast.bob.user)
+        return {row.pk: {"staff"} for row in rows}
+
+    monkeypatch.setattr("apps.machines.groups._source", [groups_of_bob])
+    ask(cast, "staff")
+    data(admin(cast.alice, "set_owner", sick, owner_id=str(cast.bob.user.pk)))
     assert status(cast, sick) == ("quarantined", "posture")
+    data(admin(cast.alice, "set_owner", sick, owner_id=None))
+    assert status(cast, sick) == ("online", None)
 
 
 def test_a_plan_over_groups_judges_and_its_rollback_releases(cast, pair, sick):
