@@ -57,6 +57,13 @@ def tables_of(org: Any, document: Mapping[str, Any]) -> set[str]:
     return {*document, *(table.table for table in tables_naming(org, forced))}
 
 
+def tables_undone(org: Any, entries: Iterable[Mapping[str, Any]]) -> set[str]:
+    """What taking back these changes of revisions changes; a group that was made goes again, by force."""
+    entries = list(entries)
+    going = [entry["id"] for entry in entries if entry["table"] == GROUPS and entry["before"] is None]
+    return {*(entry["table"] for entry in entries), *(table.table for table in tables_naming(org, going))}
+
+
 def wanted_of(document: Mapping[str, Any]) -> Wanted:
     """A change as it was asked for, checked column by column; raises ValidationFailed, UnknownField."""
     known = planned_tables()

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from apps.core.api.columns import Column
 from apps.core.api.tables import TableView
 from apps.core.api.views import Answer, Call
-from apps.core.errors import Conflict, NotFound
+from apps.core.errors import Conflict, NotFound, UnsafeUpdate
 from apps.orgs.api.planned import PlannedTable
 from apps.orgs.planning import asked_for, refuse_and_plan
 from apps.policy.api.changes import require_scopes
@@ -38,6 +38,21 @@ class SegmentationGroupsTable(PlannedTable):
     default_order = ("name",)
     read, insert, update, delete_by = "M", "A", "A", "A"
     serializer = GroupWrite
+
+    def _update(self, call: Call) -> dict[str, int]:
+        if asked_for(call.org):
+            return super()._update(call)
+        with transaction.atomic():
+            rows = self._rows_to_write(call, call.data.get("_filters"), UnsafeUpdate)
+            services.hold_groups(call.org, [row.pk for row in rows])
+            return super()._update(call)
+
+    def _delete(self, call: Call) -> dict[str, int]:
+        if asked_for(call.org):
+            return super()._delete(call)
+        with transaction.atomic():
+            services.hold_groups(call.org, [row.pk for row in self.rows_to_delete(call)])
+            return super()._delete(call)
 
     def create_row(self, call: Call, values: Mapping[str, Any]) -> SegmentationGroup:
         return services.create_group(org=call.org, actor=call.actor, values=values)

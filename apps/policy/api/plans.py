@@ -14,7 +14,7 @@ from apps.core.errors import InvalidInput, MissingFields, NotFound
 from apps.machines.models import Machine, NetmapAck
 from apps.orgs.models import OrgSettings, seconds_to_confirm
 from apps.orgs.planning import asked_for, refuse_and_plan
-from apps.policy.api.changes import refuse_beyond, require_scopes, tables_of, wanted_of
+from apps.policy.api.changes import refuse_beyond, require_scopes, tables_of, tables_undone, wanted_of
 from apps.policy.models import AclRule, ChangePlan, PolicyRevision
 from apps.policy.models.history import PLAN_STATES
 from apps.policy.services import plans as services
@@ -148,6 +148,9 @@ def _confirm(call: Call) -> dict[str, Any]:
 
 def _roll_back(call: Call) -> dict[str, Any]:
     _refuse_beyond(call)
+    revisions = PolicyRevision.objects.for_org(call.org).filter(plan_id=call.data["plan_id"])
+    entries = (entry for changes in revisions.values_list("changes", flat=True) for entry in changes)
+    require_scopes(call, tables_undone(call.org, entries))
     return _status(services.roll_back_plan(org=call.org, actor=call.actor, plan_id=call.data["plan_id"]))
 
 

@@ -88,6 +88,11 @@ def remove_member(*, org: Any, actor: Actor, member_id: Any) -> None:
         _put_on_record(org, actor, row, "removed")
 
 
+def hold_groups(org: Any, group_ids: Iterable[Any]) -> None:
+    """Lock all that several groups concern before the first of them is written; inside a transaction."""
+    hold_for(org, Wanted({TABLE: TableChanges(delete=[(group_id, True) for group_id in group_ids])}))
+
+
 def hold_members(org: Any, machine_ids: Iterable[Any]) -> Organization:
     """The organisation, locked for machines that come or leave; inside a transaction."""
     OrgSettings.objects.for_org(org).select_for_update().get()

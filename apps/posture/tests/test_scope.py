@@ -246,8 +246,41 @@ def test_a_key_for_rules_alone_disables_no_posture_policy(cast, sick):
     assert by_key(narrow, "policy", action="plan", changes=changes).status_code == 403
     assert PosturePolicy.objects.for_org(cast.org_a).get().enabled
     assert by_key(wide, "policy", action="plan", changes=changes).status_code == 201
+    plan = data(by_key(wide, "policy", action="plan", changes=changes), 201)
+    data(by_key(wide, "policy", action="apply", plan_id=plan["plan_id"]))
+    # What the plan disabled besides comes back with it.
+    back = {"action": "rollback", "plan_id": plan["plan_id"]}
+    assert by_key(narrow, "policy", **back).json()["error"]["code"] == "INSUFFICIENT_SCOPE"
+    data(by_key(wide, "policy", **back))
+    assert PosturePolicy.objects.for_org(cast.org_a).get().enabled
     data(by_key(wide, row, "DELETE", force=True))
     assert not PosturePolicy.objects.for_org(cast.org_a).get().enabled
+
+
+def test_a_key_for_rules_alone_takes_back_no_group_that_posture_names(cast):
+    then = policy(cast, "enforcement")["policy_version"]
+    group(cast, "laptops")
+    ask(cast, "laptops")
+    kept = {"action": "create_api_key", "name": "automation", "scopes": ["acl:write"]}
+    made = cast.alice.client.call("/api/key-management", {**kept, "org_id": str(cast.org_a.pk)})
+    body = {"action": "policy_version_rollback", "org_id": str(cast.org_a.pk), "target_version": then}
+    back = ApiClient().call("/api/governance", body, **{"X-Api-Key": data(made, 201)["key"]})
+    assert back.json()["error"]["code"] == "INSUFFICIENT_SCOPE"
+    assert PosturePolicy.objects.for_org(cast.org_a).get().enabled
+
+
+def test_several_groups_go_at_once(cast, pair, sick):
+    made = [group(cast, name) for name in ("laptops", "phones")]
+    for each in made:
+        join(cast, each, sick)
+        ask(cast, each["name"], each["name"])
+    assert status(cast, sick) == ("quarantined", "posture")
+    ids = ",".join(each["id"] for each in made)
+    url = f"/api/db/segmentation_groups?org_id={cast.org_a.pk}&id=in.({ids})"
+    data(cast.alice.client.call(url, {"description": "old"}, method="PATCH"))
+    data(cast.alice.client.call(url, {"force": True}, method="DELETE"))
+    assert not PosturePolicy.objects.for_org(cast.org_a).filter(enabled=True).exists()
+    assert status(cast, sick) == ("online", None)
 
 
 def test_a_lower_role_deletes_no_group(cast):
