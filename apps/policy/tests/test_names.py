@@ -57,6 +57,19 @@ def test_the_last_machine_with_a_tag_and_the_first(cast, key):
     assert (row["unresolved"], row["warnings"]) == (["tag:prod"], ["tag:prod names nothing"])
 
 
+def test_hundreds_of_warnings_are_one_event(cast, key):
+    agent = enrol(key)
+    AclRule.all_orgs.bulk_create(
+        AclRule(org=cast.org_a, name=f"r{number}", source="tag:prod", destination="*")
+        for number in range(250)
+    )
+    seq = last_seq(cast.org_a.pk)
+    tag(cast, agent)
+    assert all(row.unresolved == ["tag:prod"] for row in AclRule.all_orgs.filter(source="tag:prod"))
+    events = missed_events(cast.org_a.pk, seq, {"acl"})
+    assert [(event["event"], event["table"]) for event in events] == [("REFRESH", "acl_rules")]
+
+
 def test_attribute_policies_warn_of_their_selector_and_of_tags_that_they_ask_for(cast, key):
     made = attributes(cast, selector="tag:prod", conditions={"tags": ["safe"]})
     assert (made["unresolved"], made["warnings"]) == (
