@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from apps.core.errors import InvalidInput
@@ -72,3 +72,8 @@ def parse_tags(tags: Any) -> list[str]:
     if len(found) > MAX_TAGS:
         raise InvalidInput(f"tags: at most {MAX_TAGS}", field="tags")
     return found
+
+
+def as_selectors(tags: Iterable[str]) -> list[str]:
+    """Tags as selectors name them."""
+    return [f"tag:{tag}" for tag in tags]

@@ -14,6 +14,7 @@ from apps.core import mail
 from apps.core.actors import Actor
 from apps.core.errors import Forbidden, InvalidState, NotFound
 from apps.core.realtime import publish
+from apps.orgs import signals
 from apps.orgs.errors import (
     AlreadyMember,
     DuplicateInvitation,
@@ -22,6 +23,7 @@ from apps.orgs.errors import (
     InvalidInvitation,
     InvalidRole,
 )
+from apps.orgs.members import names_of
 from apps.orgs.models import ROLES, Organization, OrgInvitation, OrgMember
 
 LIFE = timedelta(days=7)
@@ -124,6 +126,7 @@ def accept_invitation(*, user: User, actor: Actor, token: str) -> OrgMember:
             record(org=found.org, actor=actor, action="member.joined", resource=member, details=details)
             payload = {"id": member.pk, "user_id": user.pk, "role": member.role}
             publish(org=found.org, channel="members", event="INSERT", table="org_members", payload=payload)
+            signals.names_changed.send(OrgMember, org_id=found.org_id, came=names_of(member), went=())
     if already:  # raised outside, so that the invitation stays closed
         raise AlreadyMember()
     return member

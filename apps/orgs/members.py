@@ -33,6 +33,7 @@ def change_role(*, org: Any, actor: Actor, user_id: uuid.UUID, new_role: str) ->
         member.role = new_role
         member.save(update_fields=["role", "updated_at"])
         record(org=org, actor=actor, action="member.role_changed", resource=member, details=details)
+        signals.role_changed.send(OrgMember, org=member.org, user_id=user_id)
         _tell(member, "UPDATE", role=new_role)
         # Sockets hear by role: a changed one has to come in again.
         _close_sockets(member)
@@ -72,6 +73,7 @@ def transfer_ownership(*, org: Any, actor: Actor, user_id: uuid.UUID) -> None:
         for member, role in ((rows[user_id], "owner"), (rows[actor.user_id], "admin")):
             member.role = role
             member.save(update_fields=["role", "updated_at"])
+            signals.role_changed.send(OrgMember, org=org, user_id=member.user_id)
             _tell(member, "UPDATE", role=role)
             _close_sockets(member)
         details = {"from": actor.user_id, "to": user_id}
@@ -83,6 +85,11 @@ def transfer_ownership(*, org: Any, actor: Actor, user_id: uuid.UUID) -> None:
             resource_id=getattr(org, "pk", org),
             details=details,
         )
+
+
+def names_of(member: OrgMember) -> list[str]:
+    """What selectors may call him."""
+    return [f"user:{member.user_id}", f"user:{member.user.email.casefold()}"]
 
 
 def _lock_owners(org: Any) -> list[OrgMember]:
@@ -126,7 +133,9 @@ def _take_out(member: OrgMember, actor: Actor, action: str) -> int:
     )
     _tell(member, "DELETE")
     _close_sockets(member)
+    names = names_of(member)
     member.delete()
+    signals.names_changed.send(OrgMember, org_id=member.org_id, came=(), went=names)
     return quarantined
 
 

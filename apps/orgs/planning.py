@@ -5,7 +5,7 @@ reach what: apps that know nothing of each other are then changed by one plan.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -19,6 +19,8 @@ from apps.orgs.models import Organization, OrgSettings
 
 ALONE = "A second administrator has to agree: make a plan of it"
 SETTINGS_SCOPE = "settings:write"
+# What revisions call the settings that a plan changed; they are told where they are written.
+SETTINGS_TABLE = "settings"
 # Settings that plans may change, each with the values that it takes.
 PLANNED_SETTINGS: Mapping[str, tuple[Any, ...]] = {
     "default_deny": (True, False),
@@ -75,8 +77,10 @@ class PlanTable:
     answers the changes, those of other rows too.
     children: tables whose rows change with its rows.
     named: rows of other tables name its rows, which are made before those and go after them.
-    machines: (org, ids of machines that the change names) -> the machines that it may write to.
+    machines: (org, rows as they become or were, each with its id) -> the machines that it may write to.
     rename: (org, old, new) for a group of machines that its rows may name; what they mean stays the same.
+    naming: (org, name) -> the rows that name a group of machines; they are disabled as it goes.
+    unresolved: (org, ids of rows) -> members of selectors that they name and nothing has.
     follows: settings that its rows are judged by. finish: (org, actor), once rows and settings stand.
     """
 
@@ -93,8 +97,10 @@ class PlanTable:
     takes: Collection[str] = ()
     children: Collection[str] = ()
     named: bool = False
-    machines: Callable[[Organization, Collection[str]], Q] | None = None
+    machines: Callable[[Organization, Iterable[Mapping[str, Any]]], Q] | None = None
     rename: Callable[[Organization, str, str], list[Change]] | None = None
+    naming: Callable[[Organization, str], Iterable[Any]] | None = None
+    unresolved: Callable[[Organization, Collection[Any]], Iterable[str]] | None = None
     follows: frozenset[str] = frozenset()
     finish: Callable[[Organization, Actor], Any] | None = None
 

@@ -7,3 +7,8 @@ settings_changed = Signal()  # kwargs: org, actor, changed (names)
 lockdown_changed = Signal()  # kwargs: org
 # kwargs: org, user_id, actor; receivers answer the number of machines they quarantined
 member_removed = Signal()
+# kwargs: org, user_id; his role is another one
+role_changed = Signal()
+# kwargs: org_id; came, went: members of selectors (`user:x`, `tag:x`, `group:x`, a machine's id) that
+# something has from now on, or perhaps nothing any more
+names_changed = Signal()

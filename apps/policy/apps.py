@@ -17,11 +17,12 @@ class PolicyConfig(AppConfig):
         from apps.policy.api.changes import keep_for_approval
         from apps.policy.figures import policy_figures
         from apps.policy.planned import TABLES
+        from apps.policy.references import unresolved_names
         from apps.policy.rights import PolicyFeed, group_names
         from apps.policy.services.commit import commit
 
         provide_rights(PolicyFeed)
-        provide_groups(group_names)
+        provide_groups(group_names, unresolved_names)
         register_figures(policy_figures)
         provide_plans(keep_for_approval, commit)
         for table in TABLES:

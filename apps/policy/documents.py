@@ -10,6 +10,7 @@ from apps.policy.abac import AttributePolicy, parse_attribute_policy
 from apps.policy.faults import RuleFault
 from apps.policy.models import AbacPolicy, AclRule
 from apps.policy.rules import Rule, parse_rule
+from apps.policy.selectors import Selector, parse_selector
 
 RULE_COLUMNS = (
     *("name", "description", "source", "destination", "protocol", "ports", "action", "priority", "enabled"),
@@ -32,6 +33,14 @@ def rule_of(row: AclRule) -> Rule:
 def attribute_policy_of(row: AbacPolicy) -> AttributePolicy:
     """A row, parsed; raises RuleFault."""
     return parse_attribute_policy({"id": str(row.pk), **{name: getattr(row, name) for name in ABAC_COLUMNS}})
+
+
+def selectors_of(row: AclRule | AbacPolicy) -> tuple[Selector, ...]:
+    """What a row names: its ends, or its selector and the tags that it asks for."""
+    if isinstance(row, AclRule):
+        return parse_selector(row.source, "source"), parse_selector(row.destination, "destination")
+    policy = attribute_policy_of(row)
+    return policy.selector, Selector("", frozenset(("tag", tag) for tag in policy.tags))
 
 
 def snapshot_of(row: AclRule | AbacPolicy) -> dict[str, Any]:

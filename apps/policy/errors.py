@@ -4,7 +4,7 @@ from apps.core.errors import ApiError
 
 
 class GroupInUse(ApiError):
-    code, status, message = "GROUP_IN_USE", 409, "Rules name this group"
+    code, status, message = "GROUP_IN_USE", 409, "Rules or policies name this group"
 
 
 class TestsFailed(ApiError):

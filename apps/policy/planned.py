@@ -1,10 +1,10 @@
 """The tables of this app that plans change."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
 
 from apps.core.actors import Actor
@@ -12,9 +12,10 @@ from apps.core.errors import Conflict
 from apps.orgs.models import Organization
 from apps.orgs.planning import Change, PlanTable, free_name
 from apps.policy.api.groups import GroupWrite
-from apps.policy.api.writes import IGNORED, SHORT, AbacWrite, RuleWrite
+from apps.policy.api.writes import IGNORED, SHORT, WARNED, AbacWrite, RuleWrite
 from apps.policy.documents import ABAC_COLUMNS, RULE_COLUMNS, restored
-from apps.policy.models import AbacPolicy, AclRule
+from apps.policy.models import AbacPolicy, AclRule, SegmentationGroupMember
+from apps.policy.references import policies_naming, rules_naming
 from apps.policy.services import groupstages as groups
 from apps.policy.services.attributes import policy_in, stage_policy
 from apps.policy.services.attributes import stage_removal as stage_policy_removal
@@ -91,11 +92,36 @@ def _update_group(
 
 
 def _delete_group(org: Organization, actor: Actor, row_id: uuid.UUID, force: bool) -> list[Change]:
-    return groups.stage_removal(org, groups.group_in(org, row_id), force)
+    return groups.stage_removal(org, actor, groups.group_in(org, row_id), force)
 
 
-def _named_machines(org: Organization, ids: Collection[str]) -> Q:
-    return Q(pk__in=ids)
+def _rules_naming(org: Organization, group: str) -> list[AclRule]:
+    return rules_naming(org, f"group:{group}")
+
+
+def _policies_naming(org: Organization, group: str) -> list[AbacPolicy]:
+    return policies_naming(org, f"group:{group}")
+
+
+def _unresolved_rules(org: Organization, ids: Collection[Any]) -> set[str]:
+    return _unresolved_in(AclRule.objects.for_org(org).filter(pk__in=ids))
+
+
+def _unresolved_policies(org: Organization, ids: Collection[Any]) -> set[str]:
+    return _unresolved_in(AbacPolicy.objects.for_org(org).filter(pk__in=ids))
+
+
+def _unresolved_in(rows: QuerySet) -> set[str]:
+    return {member for found in rows.values_list("unresolved", flat=True) for member in found}
+
+
+def _members(org: Organization, rows: Iterable[Mapping[str, Any]]) -> Q:
+    """Those that are to be in the groups, and those that are."""
+    rows = list(rows)
+    named = {str(machine_id) for row in rows for machine_id in row.get("members") or ()}
+    ids = {str(row["id"]) for row in rows if "id" in row}
+    present = SegmentationGroupMember.objects.for_org(org).filter(group_id__in=ids)
+    return Q(pk__in=named) | Q(pk__in=present.values("machine_id"))
 
 
 TABLES = (
@@ -111,6 +137,8 @@ TABLES = (
         update=_update_rule,
         delete=_delete_rule,
         restore=_restore_rule,
+        naming=_rules_naming,
+        unresolved=_unresolved_rules,
     ),
     PlanTable(
         table="abac_policies",
@@ -119,10 +147,13 @@ TABLES = (
         channel="acl",
         shown=ABAC_COLUMNS,
         serializer=AbacWrite,
+        takes=WARNED,
         create=_create_policy,
         update=_update_policy,
         delete=_delete_policy,
         restore=_restore_policy,
+        naming=_policies_naming,
+        unresolved=_unresolved_policies,
     ),
     PlanTable(
         table=groups.TABLE,
@@ -137,6 +168,6 @@ TABLES = (
         delete=_delete_group,
         restore=groups.restore_group,
         named=True,
-        machines=_named_machines,
+        machines=_members,
     ),
 )

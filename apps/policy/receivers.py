@@ -10,6 +10,7 @@ from apps.machines.signals import connections_counted
 from apps.orgs import signals
 from apps.policy.services.cutcount import take_counts
 from apps.policy.services.grants import revoke_all_of
+from apps.policy.services.resolving import resolve_again
 from apps.policy.services.rules import create_rule
 
 STARTER = {
@@ -42,12 +43,23 @@ def shut_or_open(sender: Any, *, org: Any, **kwargs: Any) -> None:
 
 @receiver(signals.member_removed)
 def forget_member(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: Any) -> int:
-    """His grants end, and his role and machines were facts of policy: maps follow."""
+    """His grants end; machines that were his are dealt with where they are kept."""
     revoke_all_of(org=org, actor=actor, user_id=user_id)
-    owned = list(Machine.objects.for_org(org).filter(owner_id=user_id))
-    if owned:
-        touch(org, changed=owned, rights=True)
     return 0
+
+
+@receiver(signals.role_changed)
+def follow_role(sender: Any, *, org: Any, user_id: Any, **kwargs: Any) -> None:
+    """The role of its owner is a fact of each of his machines: maps follow."""
+    if owned := list(Machine.objects.for_org(org).filter(owner_id=user_id)):
+        touch(org, changed=owned, rights=True)
+
+
+@receiver(signals.names_changed)
+def warn_of_names(sender: Any, *, org_id: Any, came: Any, went: Any, **kwargs: Any) -> None:
+    """What is named by rules and policies is there from now on, or no longer."""
+    if came or went:
+        resolve_again(org_id, came=came, went=went)
 
 
 @receiver(connections_counted)

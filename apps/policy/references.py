@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db.models import Q
 
@@ -43,6 +43,18 @@ def unresolved(org: object, selectors: Iterable[Selector]) -> list[str]:
     return sorted([*missing, *(machines - {str(row.pk) for row in rows})])
 
 
+def unresolved_names(org_id: uuid.UUID, tags: Collection[str], groups: Collection[str]) -> list[str]:
+    """The same of tags and groups that are kept apart from selectors."""
+    atoms = {("tag", tag) for tag in tags} | {("group", name.casefold()) for name in groups}
+    return unresolved(org_id, [Selector("", frozenset(atoms))])
+
+
+def named_by(selectors: Iterable[Selector]) -> set[str]:
+    """Members that may be unresolved, as `unresolved` would write them."""
+    atoms = {atom for selector in selectors for atom in selector.atoms}
+    return {value if kind == "machine" else f"{kind}:{value}" for kind, value in atoms}
+
+
 def known_tags(org: object, asked: set[str] | None) -> set[str]:
     """Tags that some machine has; no look-up where none is asked for."""
     if not asked:
@@ -54,14 +66,14 @@ def known_tags(org: object, asked: set[str] | None) -> set[str]:
 def rules_naming(org: object, member: str) -> list[AclRule]:
     """Rules one of whose ends names a member such as `group:eng`, in any case."""
     pattern = rf"(^|,){re.escape(member)}(,|$)"
-    rows = AclRule.objects.for_org(org).select_for_update()
+    rows = AclRule.objects.for_org(org)
     return list(rows.filter(Q(source__iregex=pattern) | Q(destination__iregex=pattern)))
 
 
 def policies_naming(org: object, member: str) -> list[AbacPolicy]:
     """Attribute policies whose selector names a member."""
     pattern = rf"(^|,){re.escape(member)}(,|$)"
-    return list(AbacPolicy.objects.for_org(org).select_for_update().filter(selector__iregex=pattern))
+    return list(AbacPolicy.objects.for_org(org).filter(selector__iregex=pattern))
 
 
 def exchanged(text: str, old: str, new: str) -> str:

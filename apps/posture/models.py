@@ -63,6 +63,7 @@ class PostureReport(OrgOwned):
     """What a machine last said of itself, None where it could not tell, and what was made of it.
 
     failing: {policy id: Unix time since when it fails}; grace_ends_at: when the next effect begins.
+    stale_told_at: when browsers were last told that it is stale.
     """
 
     machine = models.OneToOneField("machines.Machine", on_delete=models.CASCADE, related_name="+")
@@ -90,6 +91,7 @@ class PostureReport(OrgOwned):
     failing_since = models.DateTimeField(null=True)
     grace_ends_at = models.DateTimeField(null=True)
     reported_at = models.DateTimeField()
+    stale_told_at = models.DateTimeField(null=True)
 
     class Meta(OrgOwned.Meta):
         db_table = "posture_reports"
@@ -99,6 +101,7 @@ class PostureReport(OrgOwned):
                 fields=("grace_ends_at",), condition=Q(grace_ends_at__isnull=False), name="posture_by_grace"
             ),
             models.Index(fields=("org",), condition=Q(effect="quarantine"), name="posture_to_quarantine"),
+            models.Index(fields=("reported_at",), name="posture_report_by_age"),
         )
 
     def __str__(self) -> str:

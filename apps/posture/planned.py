@@ -1,7 +1,7 @@
 """The table of this app that plans change."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db.models import Q
@@ -9,8 +9,9 @@ from django.db.models import Q
 from apps.core.actors import Actor
 from apps.orgs.models import Organization
 from apps.orgs.planning import Change, PlanTable, free_name
-from apps.posture.api.policies import PolicyWrite
+from apps.posture.api.policies import WARNED, PolicyWrite
 from apps.posture.models import PosturePolicy, PostureReport
+from apps.posture.scopes import missing_in, names_of
 from apps.posture.services.policies import COLUMNS, TABLE, policy_in, stage, stage_removal
 from apps.posture.services.verdict import rejudge
 
@@ -51,7 +52,18 @@ def _rename(org: Organization, old: str, new: str) -> list[Change]:
     return changes
 
 
-def _judged(org: Organization, ids: Collection[str]) -> Q:
+def _naming(org: Organization, group: str) -> list[PosturePolicy]:
+    """Policies whose scope names a group; an emptied scope would ask it of all machines."""
+    name = f"group:{group.casefold()}"
+    return [row for row in PosturePolicy.objects.for_org(org) if name in names_of(row.scope)]
+
+
+def _unresolved(org: Organization, ids: Collection[Any]) -> set[str]:
+    scopes = PosturePolicy.objects.for_org(org).filter(pk__in=ids).values_list("scope", flat=True)
+    return missing_in(org.pk, scopes)
+
+
+def _judged(org: Organization, rows: Iterable[Mapping[str, Any]]) -> Q:
     return Q(pk__in=PostureReport.objects.for_org(org).values("machine_id"))
 
 
@@ -66,12 +78,15 @@ POLICIES = PlanTable(
     channel="posture",
     shown=COLUMNS,
     serializer=PolicyWrite,
+    takes=WARNED,
     create=_create,
     update=_update,
     delete=_delete,
     restore=_restore,
     machines=_judged,
     rename=_rename,
+    naming=_naming,
+    unresolved=_unresolved,
     follows=frozenset({"posture_enforcement"}),
     finish=_judge,
 )

@@ -1,5 +1,8 @@
 """Posture in Chromium against the real control plane: what is asked, who fails, what becomes of it."""
 
+import contextlib
+import sqlite3
+
 import pytest
 from playwright.sync_api import expect
 
@@ -84,3 +87,53 @@ def test_a_template_is_copied_and_the_copy_can_be_deleted(console, control_plane
     console.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(copy).to_have_count(0)
     expect(console.get_by_text("read-only")).to_have_count(3)
+
+
+def test_a_scope_that_names_what_is_not_there_warns_until_it_is(console, control_plane, network):
+    scope = {"groups": ["crew"], "tags": ["field"]}
+    network.add("posture_policies", name="Crew", require_firewall=True, scope=scope, on_fail="warn")
+    console.goto(f"{control_plane.url}/posture-policies")
+    policy = console.get_by_role("article", name="Policy Crew")
+    expect(policy.get_by_title("Nothing is called group:crew, tag:field")).to_be_visible()
+    group = network.add("segmentation_groups", name="crew")
+    expect(policy.get_by_title("Nothing is called tag:field")).to_be_visible(timeout=LIVE_MS)
+    machine = network.id_of("laptop")
+    network.act("machine-admin", "update_tags", machine_id=machine, tags=["field"])
+    expect(policy.get_by_text("Unknown name")).to_have_count(0, timeout=LIVE_MS)
+
+    network.add("segmentation_group_members", group_id=group["id"], machine_id=machine)
+    attributes = {"effect": "deny", "selector": "group:crew", "conditions": {"os": ["windows"]}}
+    network.add("abac_policies", name="No Windows", **attributes)
+    console.goto(f"{control_plane.url}/segmentation")
+    console.get_by_role("button", name="Delete crew").click()
+    dialog = console.get_by_role("dialog")
+    expect(dialog.get_by_text("Posture policy Crew")).to_be_visible()
+    expect(dialog.get_by_text("Attribute policy No Windows")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Delete")).to_be_disabled()
+    dialog.get_by_label("Type crew to confirm").fill("crew")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(dialog).to_have_count(0)
+    console.goto(f"{control_plane.url}/posture-policies")
+    expect(policy.get_by_text("Disabled")).to_be_visible()
+    expect(policy.get_by_title("Nothing is called group:crew")).to_be_visible()
+    console.goto(f"{control_plane.url}/abac")
+    expect(
+        console.get_by_role("article", name="Policy No Windows").get_by_text("Unknown name")
+    ).to_be_visible()
+
+
+def test_a_report_that_is_not_renewed_is_shown_as_stale_until_it_is(console, control_plane, network, laptop):
+    laptop()
+    network.call("/api/machine-heartbeat", {"status": "online"}, network.machines["laptop"]["node_key"])
+    with contextlib.closing(sqlite3.connect(control_plane.directory / "quickztna.sqlite3")) as database:
+        database.execute("update posture_reports set reported_at = datetime('now', '-50 hours')")
+        database.commit()
+    console.goto(f"{control_plane.url}/posture")
+    console.get_by_role("button", name="1 Stale").click()
+    expect(console.get_by_role("table").get_by_text("stale, 2 days ago")).to_be_visible()
+    console.get_by_role("button", name="laptop", exact=True).click()
+    drawer = console.get_by_role("dialog")
+    expect(drawer.get_by_text("stale, 2 days ago")).to_be_visible()
+    drawer.get_by_role("button", name="Close").click()
+    laptop()
+    expect(console.get_by_role("button", name="0 Stale")).to_be_visible(timeout=LIVE_MS)

@@ -8,11 +8,12 @@ from django.db import transaction
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, Forbidden, InvalidInput
 from apps.machines.models import FLAGS, Machine
-from apps.machines.names import parse_name, parse_tags, reserved_labels
+from apps.machines.names import as_selectors, parse_name, parse_tags, reserved_labels
 from apps.machines.services.routing import advertise_routes
 from apps.machines.services.tagowners import refuse_tags, require_tags
-from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
+from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change, tell_regrouped
 from apps.orgs.models import OrgSettings
+from apps.orgs.signals import names_changed
 
 
 def rename_machine(*, org: Any, actor: Actor, machine_id: Any, name: str) -> Machine:
@@ -45,9 +46,12 @@ def update_tags(*, org: Any, actor: Actor, machine_id: Any, tags: Any) -> Machin
         require_tags(actor, machine, parsed)
         if parsed == machine.tags:
             return machine
-        details = {"before": machine.tags, "after": parsed}
-        machine.tags = parsed
-        return save_change(machine, ["tags"], actor=actor, action="machine.tags_updated", details=details)
+        before, machine.tags = machine.tags, parsed
+        details = {"before": before, "after": parsed}
+        save_change(machine, ["tags"], actor=actor, action="machine.tags_updated", details=details)
+        came, went = (as_selectors(tags) for tags in (set(parsed) - set(before), set(before) - set(parsed)))
+        names_changed.send(Machine, org_id=machine.org_id, came=came, went=went)
+        return tell_regrouped(machine, actor)
 
 
 def update_flags(*, org: Any, actor: Actor, machine_id: Any, flags: Mapping[str, bool]) -> Machine:

@@ -30,11 +30,12 @@ from apps.machines.errors import (
 )
 from apps.machines.keys import KeyBundle, verify
 from apps.machines.models import AuthKey, Machine
-from apps.machines.names import numbered, reserved_labels
+from apps.machines.names import as_selectors, numbered, reserved_labels
 from apps.machines.nodes import NODE_KEY_PREFIX
 from apps.machines.services.tagowners import given_tags
 from apps.machines.services.writing import settle, tell
 from apps.orgs.models import Organization, OrgSettings
+from apps.orgs.signals import names_changed
 from wire.identity import reenrolment
 
 
@@ -195,6 +196,8 @@ def _admit(
     settle(machine)
     machine.save(force_insert=True)
     touch(org, changed=[machine])
+    if tags:
+        names_changed.send(Machine, org_id=org.pk, came=as_selectors(tags), went=())
     tell(machine, "INSERT", name=name, status=machine.status)
     _record(machine, actor, "registered" if key else "self_service_setup", reactivated=False)
     return Enrolled(machine, node_key, renamed_from=candidate.name if name != candidate.name else None)

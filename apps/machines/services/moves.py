@@ -11,7 +11,7 @@ from apps.core.errors import Conflict, Forbidden, InvalidState, NotFound
 from apps.machines.models import Machine
 from apps.machines.services.commands import queue_command
 from apps.machines.services.removal import remove_machines
-from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change
+from apps.machines.services.writing import machine_in, require_admin_or_owner, save_change, tell_regrouped
 from apps.machines.state import lift_quarantine, quarantine
 from apps.machines.verdicts import verdicts_of
 from apps.orgs.models import OrgMember
@@ -35,7 +35,8 @@ def approve_machine(*, org: Any, actor: Actor, machine_id: Any, owner_id: UUID |
         if machine.approved_at is None:
             machine.approved_at, machine.approved_by_id = timezone.now(), actor.user_id
         lift_quarantine(machine)
-        return save_change(machine, fields, actor=actor, action="machine.approved")
+        save_change(machine, fields, actor=actor, action="machine.approved")
+        return machine if owner_id is None else tell_regrouped(machine, actor)
 
 
 def reject_machine(*, org: Any, actor: Actor, machine_id: Any) -> None:
@@ -162,7 +163,8 @@ def set_owner(*, org: Any, actor: Actor, machine_id: Any, owner_id: UUID | None)
         machine = machine_in(org, machine_id)
         machine.owner_id = _member_id(org, owner_id) if owner_id else None
         details = {"owner_id": machine.owner_id}
-        return save_change(machine, ["owner"], actor=actor, action="machine.owner_changed", details=details)
+        save_change(machine, ["owner"], actor=actor, action="machine.owner_changed", details=details)
+        return tell_regrouped(machine, actor)
 
 
 def _lift(machine: Machine, actor: Actor) -> Machine:

@@ -10,7 +10,9 @@ from apps.core.actors import Actor
 from apps.machines import presence
 from apps.machines.changes import touch
 from apps.machines.models import Machine
+from apps.machines.names import as_selectors
 from apps.machines.services.writing import machine_in, tell
+from apps.orgs.signals import names_changed
 
 
 def delete_machine(*, org: Any, actor: Actor, machine_id: Any) -> None:
@@ -31,4 +33,6 @@ def remove_machines(machines: Sequence[Machine], *, actor: Actor, action: str) -
         details = {"name": machine.name}
         record(org=org_id, actor=actor, action=action, resource_id=machine.pk, details=details)
     Machine.objects.for_org(org_id).filter(pk__in=ids).delete()
+    tags = {tag for machine in machines for tag in machine.tags}
+    names_changed.send(Machine, org_id=org_id, came=(), went=[*map(str, ids), *as_selectors(tags)])
     transaction.on_commit(lambda: presence.left(ids))

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
 
 from apps.audit.services import record
 from apps.core.actors import Actor
@@ -10,6 +13,7 @@ from apps.core.realtime import publish
 from apps.machines import presence
 from apps.machines.changes import touch
 from apps.machines.models import Machine
+from apps.machines.signals import machines_regrouped
 from apps.machines.state import status_of
 
 TABLE = "machines"
@@ -21,6 +25,12 @@ def machine_in(org: Any, machine_id: Any) -> Machine:
     if machine is None:
         raise NotFound()
     return machine
+
+
+def hold_machines(org: Any, which: Q) -> list[UUID]:
+    """Lock machines in the order of their ids, as every writer of several does; their ids."""
+    rows = Machine.objects.for_org(org).select_for_update().filter(which).order_by("pk")
+    return list(rows.values_list("pk", flat=True))
 
 
 def require_admin_or_owner(actor: Actor, machine: Machine) -> None:
@@ -49,6 +59,12 @@ def save_change(
     details = {"name": machine.name, **(details or {})}
     record(org=machine.org_id, actor=actor, action=action, resource=machine, details=details)
     return machine
+
+
+def tell_regrouped(machine: Machine, actor: Actor) -> Machine:
+    """Who judges machines by their groups, tags or owner looks anew; the machine as it is after that."""
+    machines_regrouped.send(Machine, org_id=machine.org_id, actor=actor, machine_ids=[machine.pk])
+    return machine_in(machine.org_id, machine.pk)
 
 
 def settle(machine: Machine) -> bool:

@@ -5,10 +5,13 @@ from typing import Any, NoReturn
 
 from rest_framework import serializers
 
-from apps.core.api.access import check_scope
+from apps.core.api.access import ROLES, check_scope
 from apps.core.api.views import Call
-from apps.core.errors import FourEyesRequired, MissingFields, UnknownField, ValidationFailed
+from apps.core.errors import FieldNotWritable, FourEyesRequired, MissingFields, UnknownField, ValidationFailed
+from apps.orgs.api.management import OWNER_ONLY
 from apps.orgs.planning import PLANNED_SETTINGS, SETTINGS_SCOPE, PlanTable, planned_tables
+from apps.policy.services.groupstages import TABLE as GROUPS
+from apps.policy.services.groupstages import tables_naming
 from apps.policy.services.plans import make_plan
 from apps.policy.services.staging import TableChanges, Wanted
 
@@ -31,6 +34,34 @@ def require_scopes(call: Call, names: Iterable[str]) -> None:
     known = planned_tables()
     for scope in sorted({known[name].scope if name in known else SETTINGS_SCOPE for name in names}):
         check_scope(call.principal, scope)
+
+
+def refuse_beyond(call: Call, document: Mapping[str, Any]) -> None:
+    """A plan is no way around who may change what; raises FieldNotWritable, InsufficientScope."""
+    refuse_settings(call, document.get("settings") or ())
+    require_scopes(call, tables_of(call.org, document))
+
+
+def refuse_settings(call: Call, names: Iterable[str]) -> None:
+    """Raise FieldNotWritable if only an owner may change one of these settings and the caller is none."""
+    refused = sorted(OWNER_ONLY & set(names))
+    if refused and call.role not in ROLES["O"]:
+        raise FieldNotWritable("Only owners can change this", fields=refused)
+
+
+def tables_of(org: Any, document: Mapping[str, Any]) -> set[str]:
+    """What a document changes: its tables, `settings`, and tables that name a group which goes by force."""
+    rows = (document.get(GROUPS) or {}).get("delete") or ()
+    going = [_leaving(planned_tables()[GROUPS], row) for row in rows]
+    forced = [row_id for row_id, force in going if force]
+    return {*document, *(table.table for table in tables_naming(org, forced))}
+
+
+def tables_undone(org: Any, entries: Iterable[Mapping[str, Any]]) -> set[str]:
+    """What taking back these changes of revisions changes; a group that was made goes again, by force."""
+    entries = list(entries)
+    going = [entry["id"] for entry in entries if entry["table"] == GROUPS and entry["before"] is None]
+    return {*(entry["table"] for entry in entries), *(table.table for table in tables_naming(org, going))}
 
 
 def wanted_of(document: Mapping[str, Any]) -> Wanted:

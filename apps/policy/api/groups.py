@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from django.db import transaction
 from rest_framework import serializers
 
 from apps.core.api.columns import Column
 from apps.core.api.tables import TableView
 from apps.core.api.views import Answer, Call
-from apps.core.errors import Conflict, NotFound
+from apps.core.errors import Conflict, NotFound, UnsafeUpdate
 from apps.orgs.api.planned import PlannedTable
 from apps.orgs.planning import asked_for, refuse_and_plan
+from apps.policy.api.changes import require_scopes
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
 from apps.policy.services import groups as services
-from apps.policy.services.groupstages import members_of
+from apps.policy.services.groupstages import members_of, tables_naming
 
 
 class GroupWrite(serializers.Serializer):
@@ -37,6 +39,21 @@ class SegmentationGroupsTable(PlannedTable):
     read, insert, update, delete_by = "M", "A", "A", "A"
     serializer = GroupWrite
 
+    def _update(self, call: Call) -> dict[str, int]:
+        if asked_for(call.org):
+            return super()._update(call)
+        with transaction.atomic():
+            rows = self._rows_to_write(call, call.data.get("_filters"), UnsafeUpdate)
+            services.hold_groups(call.org, [row.pk for row in rows])
+            return super()._update(call)
+
+    def _delete(self, call: Call) -> dict[str, int]:
+        if asked_for(call.org):
+            return super()._delete(call)
+        with transaction.atomic():
+            services.hold_groups(call.org, [row.pk for row in self.rows_to_delete(call)])
+            return super()._delete(call)
+
     def create_row(self, call: Call, values: Mapping[str, Any]) -> SegmentationGroup:
         return services.create_group(org=call.org, actor=call.actor, values=values)
 
@@ -44,6 +61,8 @@ class SegmentationGroupsTable(PlannedTable):
         services.update_group(org=call.org, actor=call.actor, group_id=row.pk, values=values)
 
     def delete_row(self, call: Call, row: SegmentationGroup, *, force: bool) -> None:
+        if force:
+            require_scopes(call, (table.table for table in tables_naming(call.org, [row.pk])))
         services.delete_group(org=call.org, actor=call.actor, group_id=row.pk, force=force)
 
 
@@ -61,15 +80,20 @@ class SegmentationMembersTable(TableView):
     serializer = MemberWrite
 
     def _insert(self, call: Call) -> Answer:
-        if asked_for(call.org):
-            rows = call.data.get("rows") or [call.data]
-            self._plan(call, [self._values(call, row, partial=False) for row in rows], ())
-        return super()._insert(call)
+        rows = [call.data] if call.data.get("rows") is None else call.data["rows"]
+        came = [self._values(call, row, partial=False) for row in rows] if isinstance(rows, list) else []
+        if came and asked_for(call.org):
+            self._plan(call, came, ())
+        with transaction.atomic():
+            services.hold_members(call.org, [row["machine_id"] for row in came])
+            return super()._insert(call)
 
     def _delete(self, call: Call) -> dict[str, int]:
         if asked_for(call.org):
             self._plan(call, (), self.rows_to_delete(call))
-        return super()._delete(call)
+        with transaction.atomic():
+            services.hold_members(call.org, [row.machine_id for row in self.rows_to_delete(call)])
+            return super()._delete(call)
 
     def _plan(self, call: Call, came: Iterable[Mapping[str, Any]], left: Iterable[Any]) -> NoReturn:
         """Who is in a group is planned with the group; raises FourEyesRequired, NotFound, Conflict."""

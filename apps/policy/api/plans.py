@@ -8,15 +8,13 @@ from django.db.models import Max
 from django.utils import timezone
 from rest_framework import serializers
 
-from apps.core.api.access import ROLES
 from apps.core.api.cursor import newest_first
 from apps.core.api.views import ActionView, Answer, Call, Operation
-from apps.core.errors import FieldNotWritable, InvalidInput, MissingFields, NotFound
+from apps.core.errors import InvalidInput, MissingFields, NotFound
 from apps.machines.models import Machine, NetmapAck
-from apps.orgs.api.management import OWNER_ONLY
 from apps.orgs.models import OrgSettings, seconds_to_confirm
 from apps.orgs.planning import asked_for, refuse_and_plan
-from apps.policy.api.changes import require_scopes, wanted_of
+from apps.policy.api.changes import refuse_beyond, require_scopes, tables_of, tables_undone, wanted_of
 from apps.policy.models import AclRule, ChangePlan, PolicyRevision
 from apps.policy.models.history import PLAN_STATES
 from apps.policy.services import plans as services
@@ -64,16 +62,8 @@ class ReorderInput(serializers.Serializer):
     direction = serializers.ChoiceField(("up", "down"), required=False)
 
 
-def _refuse_beyond(call: Call, document: Mapping[str, Any]) -> None:
-    """A plan is no way around who may change what; raises FieldNotWritable, InsufficientScope."""
-    refused = sorted(OWNER_ONLY & set(document.get("settings") or {}))
-    if refused and call.role not in ROLES["O"]:
-        raise FieldNotWritable("Only owners can change this", fields=refused)
-    require_scopes(call, document)
-
-
-def _refuse_plan_beyond(call: Call) -> None:
-    _refuse_beyond(call, _document(call))
+def _refuse_beyond(call: Call) -> None:
+    refuse_beyond(call, _document(call))
 
 
 def _document(call: Call) -> Mapping[str, Any]:
@@ -85,7 +75,7 @@ def _document(call: Call) -> Mapping[str, Any]:
 def _plan(call: Call) -> Answer:
     document = call.data["changes"]
     wanted = wanted_of(document)
-    _refuse_beyond(call, document)
+    refuse_beyond(call, document)
     plan = services.make_plan(
         org=call.org,
         actor=call.actor,
@@ -112,7 +102,7 @@ def _list(call: Call) -> dict[str, Any]:
 
 
 def _shown(plan: ChangePlan) -> dict[str, Any]:
-    inner = ("affected", "settings_before", "confirm_within_seconds", COUNT)
+    inner = ("affected", "confirm_within_seconds", COUNT)
     return {
         "plan_id": plan.pk,
         **{name: value for name, value in plan.report.items() if name not in inner},
@@ -128,12 +118,12 @@ def _shown(plan: ChangePlan) -> dict[str, Any]:
 
 def _approve(call: Call) -> dict[str, Any]:
     # An administrator may agree to what an owner puts in force; a key, only within its scopes.
-    require_scopes(call, _document(call))
+    require_scopes(call, tables_of(call.org, _document(call)))
     return _status(services.approve_plan(org=call.org, actor=call.actor, plan_id=call.data["plan_id"]))
 
 
 def _apply(call: Call) -> dict[str, Any]:
-    _refuse_plan_beyond(call)
+    _refuse_beyond(call)
     seconds = call.data.get("confirm_within_seconds")
     if seconds is None:
         seconds = OrgSettings.objects.for_org(call.org).get().plan_confirm_seconds
@@ -157,7 +147,10 @@ def _confirm(call: Call) -> dict[str, Any]:
 
 
 def _roll_back(call: Call) -> dict[str, Any]:
-    _refuse_plan_beyond(call)
+    _refuse_beyond(call)
+    revisions = PolicyRevision.objects.for_org(call.org).filter(plan_id=call.data["plan_id"])
+    entries = (entry for changes in revisions.values_list("changes", flat=True) for entry in changes)
+    require_scopes(call, tables_undone(call.org, entries))
     return _status(services.roll_back_plan(org=call.org, actor=call.actor, plan_id=call.data["plan_id"]))
 
 

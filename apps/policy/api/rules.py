@@ -6,6 +6,7 @@ from typing import Any
 from apps.core.api.columns import Column
 from apps.core.api.views import Call
 from apps.orgs.api.planned import PlannedTable
+from apps.orgs.api.warnings import tell_warnings
 from apps.policy.api.writes import RuleWrite
 from apps.policy.models import AclRule
 from apps.policy.services import rules as services
@@ -32,9 +33,8 @@ class AclRulesTable(PlannedTable):
 
     def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
         """A rule that names what is not there says so; hours also as start and end."""
+        tell_warnings(rows)
         for row in rows:
-            if "warnings" in row:
-                row["warnings"] = [f"{member} names nothing" for member in row["warnings"]]
             if "time_hour" in row:
                 start, _, end = (row["time_hour"] or "").partition("-")
                 row["time_start"], row["time_end"] = _clock(start), _clock(end)

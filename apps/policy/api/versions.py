@@ -6,7 +6,8 @@ from rest_framework import serializers
 
 from apps.core.api.views import ActionView, Answer, Call, Operation
 from apps.core.errors import NotFound
-from apps.policy.api.changes import require_scopes
+from apps.orgs.planning import SETTINGS_TABLE
+from apps.policy.api.changes import refuse_settings, require_scopes, tables_undone
 from apps.policy.documents import snapshot_of
 from apps.policy.models import PolicyRevision, PolicyVersion
 from apps.policy.services import versions as services
@@ -126,8 +127,10 @@ def _revision(call: Call) -> dict[str, Any]:
 def _return(call: Call) -> dict[str, Any]:
     target = call.data["target_version"]
     later = PolicyRevision.objects.for_org(call.org).filter(revision__gt=target)
-    entries = (entry for changes in later.values_list("changes", flat=True) for entry in changes)
-    require_scopes(call, (entry["table"] for entry in entries))
+    entries = [entry for changes in later.values_list("changes", flat=True) for entry in changes]
+    settings = (entry["before"] for entry in entries if entry["table"] == SETTINGS_TABLE)
+    refuse_settings(call, (name for before in settings for name in before))
+    require_scopes(call, tables_undone(call.org, entries))
     present = return_to(org=call.org, actor=call.actor, revision=target)
     return {"plan_id": None, "rolled_back_to": target, "version": present}
 

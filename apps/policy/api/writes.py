@@ -14,7 +14,8 @@ from apps.policy.rules import LAST_PRIORITY
 
 SHORT = {"src": "source", "dst": "destination", "proto": "protocol"}
 # What an exported row holds besides: it goes back in, and means nothing.
-IGNORED = ("jit_grant_id", "unresolved", "warnings")
+WARNED = ("unresolved", "warnings")
+IGNORED = ("jit_grant_id", *WARNED)
 
 
 class RuleWrite(serializers.Serializer):
@@ -62,12 +63,18 @@ class RuleWrite(serializers.Serializer):
 
 
 class AbacWrite(serializers.Serializer):
+    """Columns of an attribute policy."""
+
     name = serializers.CharField(max_length=100)
     effect = serializers.ChoiceField(EFFECTS)
     selector = serializers.CharField(max_length=4000)
     conditions = serializers.DictField()
     enabled = Flag(required=False)
     priority = WholeNumber(required=False, min_value=0, max_value=LAST_PRIORITY)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """What an exported row says of what it names goes back in, and means nothing."""
+        return super().to_internal_value({name: data[name] for name in data if name not in WARNED})
 
 
 def _minutes(hours: str) -> tuple[int, int]:

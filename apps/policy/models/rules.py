@@ -53,7 +53,10 @@ class AclRule(OrgOwned):
 
 
 class AbacPolicy(OrgOwned):
-    """Attributes that an allowed flow must have (require) or must not have (deny)."""
+    """Attributes that an allowed flow must have (require) or must not have (deny).
+
+    unresolved: members of its selector and tags that nothing has.
+    """
 
     name = models.CharField(max_length=100)
     effect = models.CharField(max_length=7, choices=choices(EFFECTS))
@@ -61,6 +64,7 @@ class AbacPolicy(OrgOwned):
     conditions = models.JSONField(default=dict)
     enabled = models.BooleanField(default=True)
     priority = models.PositiveIntegerField(default=100)
+    unresolved = models.JSONField(default=list, blank=True)
     created_by = models.ForeignKey("ztna_auth.User", on_delete=models.SET_NULL, null=True, related_name="+")
     updated_at = models.DateTimeField(auto_now=True)
 

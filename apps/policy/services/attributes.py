@@ -9,10 +9,10 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict, NotFound
 from apps.orgs.models import Organization
 from apps.orgs.planning import Change, refuse_alone
-from apps.policy.documents import as_api_error, attribute_policy_of, snapshot_of
+from apps.policy.documents import as_api_error, attribute_policy_of, selectors_of, snapshot_of
 from apps.policy.faults import RuleFault
 from apps.policy.models import AbacPolicy
-from apps.policy.references import resolve_hosts
+from apps.policy.references import resolve_hosts, unresolved
 from apps.policy.services.checks import require_tests
 from apps.policy.services.commit import commit, locked
 
@@ -73,6 +73,7 @@ def stage_policy(
     try:
         row.selector = resolve_hosts(org, row.selector, "selector")
         row.name = attribute_policy_of(row).name
+        row.unresolved = unresolved(org, selectors_of(row))
     except RuleFault as fault:
         raise as_api_error(fault) from None
     if AbacPolicy.objects.for_org(org).filter(name=row.name).exclude(pk=row.pk).exists():

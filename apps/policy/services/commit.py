@@ -10,7 +10,7 @@ from apps.core.actors import Actor
 from apps.core.realtime import publish
 from apps.machines.changes import touch_rights
 from apps.orgs.models import Organization
-from apps.orgs.planning import Change, planned_tables
+from apps.orgs.planning import SETTINGS_TABLE, Change, planned_tables
 from apps.policy.models import PolicyRevision
 
 EVENTS = {"created": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
@@ -43,6 +43,7 @@ def commit(
     changes = list(changes)
     revision = keep_revision(org=org, actor=actor, changes=changes, summary=summary, plan_id=plan_id)
     touch_rights(org)
+    changes = [change for change in changes if change.table != SETTINGS_TABLE]
     for change in changes:
         table = planned_tables()[change.table]
         details = change.told() | {"revision": revision} | ({"reason": reason} if reason else {})

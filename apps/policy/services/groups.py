@@ -1,9 +1,10 @@
 """Writing groups of machines. Rules that name a group follow it in the same transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from apps.audit.services import record
 from apps.core.actors import Actor
@@ -11,19 +12,15 @@ from apps.core.errors import Conflict, NotFound
 from apps.core.realtime import publish
 from apps.machines.changes import touch
 from apps.machines.models import Machine
-from apps.orgs.models import OrgSettings
+from apps.machines.services.writing import hold_machines
+from apps.machines.signals import machines_regrouped
+from apps.orgs.models import Organization, OrgSettings
 from apps.orgs.planning import Change, refuse_alone
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
 from apps.policy.services.checks import require_tests
 from apps.policy.services.commit import commit, keep_revision, locked
-from apps.policy.services.groupstages import (
-    TABLE,
-    group_in,
-    group_snapshot,
-    stage_edit,
-    stage_new,
-    stage_removal,
-)
+from apps.policy.services.groupstages import TABLE, group_in, group_snapshot
+from apps.policy.services.staging import TableChanges, Wanted, hold_for, staged
 
 
 def create_group(*, org: Any, actor: Actor, values: Mapping[str, Any]) -> SegmentationGroup:
@@ -32,9 +29,7 @@ def create_group(*, org: Any, actor: Actor, values: Mapping[str, Any]) -> Segmen
     Raises Conflict, FourEyesRequired.
     """
     with transaction.atomic():
-        org = locked(org)
-        refuse_alone(org)
-        changes = stage_new(org, actor, values)
+        org, changes = _staged(org, actor, TableChanges(create=[values]))
         commit(org=org, actor=actor, changes=changes)
         return group_in(org, changes[0].id)
 
@@ -45,27 +40,20 @@ def update_group(*, org: Any, actor: Actor, group_id: Any, values: Mapping[str, 
     Raises Conflict, NotFound, FourEyesRequired.
     """
     with transaction.atomic():
-        # What other apps keep and names the group is written behind this lock, before the organisation's.
-        OrgSettings.objects.for_org(org).select_for_update().get()
-        org = locked(org)
-        refuse_alone(org)
-        changes = stage_edit(org, group_in(org, group_id), values)
+        org, changes = _staged(org, actor, TableChanges(update=[(group_id, values)]))
         if changes:
             commit(org=org, actor=actor, changes=changes)
         return changes
 
 
 def delete_group(*, org: Any, actor: Actor, group_id: Any, force: bool = False) -> None:
-    """Take a group away; raises GroupInUse while rules name it, unless forced: those are disabled.
+    """Take a group away; raises GroupInUse while anything names it, unless forced: that is disabled.
 
     Raises also NotFound, TestsFailed, FourEyesRequired.
     """
     with transaction.atomic():
-        org = locked(org)
-        refuse_alone(org)
-        row = group_in(org, group_id)
-        reason = f"group:{row.name} was deleted" if force else None
-        changes = stage_removal(org, row, force)
+        org, changes = _staged(org, actor, TableChanges(delete=[(group_id, force)]))
+        reason = f"group:{changes[-1].name} was deleted" if force else None
         require_tests(org)
         commit(org=org, actor=actor, changes=changes, reason=reason)
 
@@ -73,10 +61,10 @@ def delete_group(*, org: Any, actor: Actor, group_id: Any, force: bool = False) 
 def add_member(*, org: Any, actor: Actor, group_id: Any, machine_id: Any) -> SegmentationGroupMember:
     """Put a machine into a group; raises NotFound, Conflict, TestsFailed, FourEyesRequired."""
     with transaction.atomic():
-        machine = Machine.objects.for_org(org).locked_row(machine_id)
-        org = locked(org)
+        org = hold_members(org, [machine_id])
         refuse_alone(org)
         group = group_in(org, group_id)
+        machine = Machine.objects.for_org(org).filter(pk=machine_id).first()
         if machine is None:
             raise NotFound("No such machine")
         if SegmentationGroupMember.objects.for_org(org).filter(group=group, machine=machine).exists():
@@ -89,15 +77,35 @@ def add_member(*, org: Any, actor: Actor, group_id: Any, machine_id: Any) -> Seg
 def remove_member(*, org: Any, actor: Actor, member_id: Any) -> None:
     """Take a machine out of a group; raises NotFound, TestsFailed, FourEyesRequired."""
     with transaction.atomic():
-        rows = SegmentationGroupMember.objects.for_org(org).select_related("group", "machine")
-        row = rows.filter(pk=member_id).first()
+        rows = SegmentationGroupMember.objects.for_org(org).filter(pk=member_id)
+        org = hold_members(org, rows.values_list("machine_id", flat=True))
+        refuse_alone(org)
+        row = rows.select_related("group", "machine").first()
         if row is None:
             raise NotFound()
-        org = locked(org)
-        refuse_alone(org)
         row.delete()
         row.pk = member_id
         _put_on_record(org, actor, row, "removed")
+
+
+def hold_groups(org: Any, group_ids: Iterable[Any]) -> None:
+    """Lock all that several groups concern before the first of them is written; inside a transaction."""
+    hold_for(org, Wanted({TABLE: TableChanges(delete=[(group_id, True) for group_id in group_ids])}))
+
+
+def hold_members(org: Any, machine_ids: Iterable[Any]) -> Organization:
+    """The organisation, locked for machines that come or leave; inside a transaction."""
+    OrgSettings.objects.for_org(org).select_for_update().get()
+    hold_machines(org, Q(pk__in=list(machine_ids)))
+    return locked(org)
+
+
+def _staged(org: Any, actor: Actor, rows: TableChanges) -> tuple[Organization, list[Change]]:
+    """As a plan that is applied at once: the organisation, locked, and what changed."""
+    wanted = Wanted({TABLE: rows})
+    org = hold_for(org, wanted)
+    refuse_alone(org)
+    return org, staged(org, actor, wanted)
 
 
 def _put_on_record(org: Any, actor: Actor, row: SegmentationGroupMember, verb: str) -> None:
@@ -114,3 +122,4 @@ def _put_on_record(org: Any, actor: Actor, row: SegmentationGroupMember, verb: s
     details = {"group": group.name, "machine": machine.name, **payload}
     action = f"segmentation_member.{verb}"
     record(org=org, actor=actor, action=action, resource_id=row.pk, details=details)
+    machines_regrouped.send(Machine, org_id=org.pk, actor=actor, machine_ids=[machine.pk])

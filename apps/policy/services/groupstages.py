@@ -1,7 +1,7 @@
 """Changes of groups in the database and not on record yet. Rules that name a group follow it."""
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from apps.core.actors import Actor
@@ -9,11 +9,13 @@ from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.machines.changes import touch
 from apps.machines.models import Machine
 from apps.orgs.models import Organization
-from apps.orgs.planning import Change, free_name, planned_tables
+from apps.orgs.planning import Change, PlanTable, free_name, planned_tables
+from apps.orgs.signals import names_changed
 from apps.policy.errors import GroupInUse
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
 from apps.policy.references import exchanged, policies_naming, rules_naming
 from apps.policy.services.attributes import stage_policy
+from apps.policy.services.rules import TABLE as RULES
 from apps.policy.services.rules import stage_rule
 
 TABLE = "segmentation_groups"
@@ -47,7 +49,7 @@ def stage_new(
     row.save(force_insert=True)
     came = _join(org, row, values.get("members") or ())
     _touch(org, came)
-    _resolve_again(org, row.name)
+    _tell_names(org, came=row.name)
     return [Change(TABLE, row.pk, None, group_snapshot(row, came))]
 
 
@@ -65,22 +67,30 @@ def stage_edit(org: Organization, row: SegmentationGroup, values: Mapping[str, A
     changes = [Change(TABLE, row.pk, old, new)]
     if row.name != before["name"]:
         changes += _carry_along(org, before["name"], row.name)
-        _resolve_again(org, row.name)
+        _tell_names(org, came=row.name, went=before["name"])
         _touch(org, members_of(row))
     _touch(org, {*left, *came})
     return changes
 
 
-def stage_removal(org: Organization, row: SegmentationGroup, force: bool) -> list[Change]:
-    """Take a group away; raises GroupInUse while rules name it, unless forced: those are disabled."""
-    naming = rules_naming(org, f"group:{row.name}")
+def stage_removal(org: Organization, actor: Actor, row: SegmentationGroup, force: bool) -> list[Change]:
+    """Take a group away; raises GroupInUse while anything names it, unless forced: that is disabled."""
+    naming = [(table, found) for table, rows in _naming(org, row.name) for found in rows]
     if naming and not force:
-        raise GroupInUse(rules=[{"id": rule.pk, "name": rule.name} for rule in naming])
-    changes = [stage_rule(org, rule, {"enabled": False}) for rule in naming if rule.enabled]
+        told = [(table, {"id": found.pk, "name": found.name}) for table, found in naming]
+        raise GroupInUse(
+            rules=[entry for table, entry in told if table.table == RULES],
+            policies=[{**entry, "kind": table.noun} for table, entry in told if table.table != RULES],
+        )
+    changes: list[Change] = []
+    for table, found in naming:
+        if found.enabled:
+            changes += table.update(org, actor, found.pk, {"enabled": False})
     members = members_of(row)
     _touch(org, members)
     changes.append(Change(TABLE, row.pk, group_snapshot(row, members), None))
     row.delete()
+    _tell_names(org, went=row.name)
     return changes
 
 
@@ -91,7 +101,7 @@ def restore_group(
     groups = SegmentationGroup.objects.for_org(org)
     row = groups.select_for_update().filter(pk=row_id).first()
     if before is None:
-        return [] if row is None else stage_removal(org, row, True)
+        return [] if row is None else stage_removal(org, actor, row, True)
     columns = {name: before[name] for name in COLUMNS}
     columns["name"] = free_name(groups, row_id, before["name"], LONGEST_NAME)
     # What has been deleted since cannot come back.
@@ -102,10 +112,40 @@ def restore_group(
     return stage_edit(org, row, {**columns, "members": (members_of(row) - newcomers) | back})
 
 
+def regrouped(org: Any, changes: Iterable[Change]) -> set[uuid.UUID]:
+    """Machines that are in other groups after these changes, or in one of another name."""
+    found: set[uuid.UUID] = set()
+    for change in changes:
+        if change.table == TABLE:
+            sides = [side for side in (change.before, change.after) if side is not None]
+            found |= {uuid.UUID(machine_id) for side in sides for machine_id in side.get("members", ())}
+            if len({side["name"] for side in sides}) > 1:
+                found |= _ids_in(org, change.id)
+    return found
+
+
+def tables_naming(org: Any, group_ids: Collection[Any]) -> list[PlanTable]:
+    """Tables with rows that name one of these groups, and change as it goes."""
+    groups = SegmentationGroup.objects.for_org(org).filter(pk__in=group_ids)
+    names = list(groups.values_list("name", flat=True))
+    return [table for name in names for table, rows in _naming(org, name) if rows]
+
+
 def members_of(row: SegmentationGroup) -> set[uuid.UUID]:
     """Its machines, by id."""
-    rows = SegmentationGroupMember.objects.for_org(row.org_id).filter(group=row)
+    return _ids_in(row.org_id, row.pk)
+
+
+def _ids_in(org: Any, group_id: Any) -> set[uuid.UUID]:
+    rows = SegmentationGroupMember.objects.for_org(org).filter(group_id=group_id)
     return set(rows.values_list("machine_id", flat=True))
+
+
+def _naming(org: Any, name: str) -> Iterator[tuple[PlanTable, list[Any]]]:
+    """Each table that may name a group, with its rows that name this one."""
+    for table in planned_tables().values():
+        if table.naming is not None:
+            yield table, list(table.naming(org, name))
 
 
 def _set_members(
@@ -161,11 +201,10 @@ def _require_free(row: SegmentationGroup) -> None:
         raise InvalidInput("name: begins or ends with a space", field="name")
 
 
-def _resolve_again(org: Any, name: str) -> None:
-    """Rules that were warned of lose the warning, and gain the group."""
-    for rule in rules_naming(org, f"group:{name}"):
-        rule.unresolved = [m for m in rule.unresolved if m.casefold() != f"group:{name}".casefold()]
-        rule.save(update_fields=["unresolved"])
+def _tell_names(org: Organization, *, came: str | None = None, went: str | None = None) -> None:
+    """Who warns of groups that are not there hears of one that came or went."""
+    new, old = ([f"group:{name.casefold()}"] if name else [] for name in (came, went))
+    names_changed.send(SegmentationGroup, org_id=org.pk, came=new, went=old)
 
 
 def _touch(org: Organization, ids: Collection[uuid.UUID]) -> None:

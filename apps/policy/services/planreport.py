@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.orgs.planning import Change
+from apps.orgs.planning import SETTINGS_TABLE, Change
 from apps.policy.engine import Policy
 from apps.policy.facts import MachineFacts
 from apps.policy.preview import Difference, overshadowed
@@ -32,7 +32,7 @@ class Trial:
 
 
 def report_of(trial: Trial) -> dict[str, Any]:
-    """As it is kept and shown; `affected` and `settings_before` are for ourselves."""
+    """As it is kept and shown; `affected` is for ourselves."""
     machines = trial.after.world.machines
 
     def told(flow: Any) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def report_of(trial: Trial) -> dict[str, Any]:
     ]
     posture = _posture(trial)
     return {
-        "changed": [_told(change) for change in trial.changes[:MAX_TOLD]],
+        # The plan itself says which settings it changes.
+        "changed": [_told(each) for each in trial.changes if each.table != SETTINGS_TABLE][:MAX_TOLD],
         "posture": {
             kind: {"count": len(found), "machines": found[:MAX_TOLD]} for kind, found in posture.items()
         },

@@ -16,10 +16,10 @@ from apps.audit.services import record
 from apps.core.actors import Actor
 from apps.core.errors import ApiError, Forbidden, InvalidState, NotFound
 from apps.core.realtime import publish
-from apps.orgs.models import Organization, OrgSettings
-from apps.orgs.planning import Change, asked_for, refuse_alone
+from apps.orgs.models import Organization
+from apps.orgs.planning import Change, asked_for, planned_tables, refuse_alone
 from apps.policy.errors import LockoutRisk, PlanStale, TestsFailed
-from apps.policy.models import AclRule, ChangePlan, PolicyRevision
+from apps.policy.models import ChangePlan, PolicyRevision
 from apps.policy.preview import difference, shuts_out
 from apps.policy.rights import fresh_policy
 from apps.policy.services.checks import require_tests, run_tests
@@ -100,7 +100,6 @@ def apply_plan(
         if plan.base_version != present_revision(org):
             raise PlanStale()
         before = fresh_policy(org.pk)
-        kept = _settings(org, wanted.settings)
         changes = staged(org, actor, wanted)
         after = fresh_policy(org.pk)
         _, failed = run_tests(org, after)
@@ -110,7 +109,7 @@ def apply_plan(
             raise LockoutRisk()
         summary = plan.note or f"Plan of {len(changes)} changes"
         revision = commit(org=org, actor=actor, changes=changes, summary=summary, plan_id=plan.pk)
-        plan.applied_version, plan.report = revision, {**plan.report, "settings_before": kept}
+        plan.applied_version = revision
         if confirm_within is not None:
             plan.confirm_by = timezone.now() + confirm_within
         status = "applied" if confirm_within is None else "awaiting_confirmation"
@@ -168,13 +167,12 @@ def roll_back_plan(*, org: Any, actor: Actor, plan_id: Any) -> ChangePlan:
     """
     with transaction.atomic():
         plan = _unlocked(org, plan_id, *STANDING)
-        settings = plan.report.get("settings_before") or {}
         revisions = PolicyRevision.objects.for_org(org).filter(revision=plan.applied_version)
-        org = hold_to_undo(org, _backwards(revisions), settings)
+        org = hold_to_undo(org, _backwards(revisions))
         plan = plan_in(org, plan_id, *STANDING)
         if plan.status == "applied":
             refuse_alone(org)
-        changes = undone(org, actor, _backwards(revisions), settings)
+        changes = undone(org, actor, _backwards(revisions))
         commit(org=org, actor=actor, changes=changes, summary="Plan rolled back", plan_id=plan.pk)
         plan.confirm_by = None
         return _moved(plan, "rolled_back", actor, "policy.rollback", revision=plan.applied_version)
@@ -194,9 +192,9 @@ def return_to(*, org: Any, actor: Actor, revision: int) -> int:
         if not rows.filter(revision=revision).exists():
             raise NotFound("No such revision")
         later = rows.filter(revision__gt=revision).order_by("-revision")
-        org = hold_to_undo(org, _backwards(later), ())
+        org = hold_to_undo(org, _backwards(later))
         refuse_alone(org)
-        changes = undone(org, actor, _backwards(later), {})
+        changes = undone(org, actor, _backwards(later))
         require_tests(org)
         summary = f"Back to revision {revision}"
         return commit(org=org, actor=actor, changes=changes, summary=summary, reason="policy.rollback")
@@ -261,13 +259,12 @@ def _backwards(revisions: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _unresolved(org: Organization, changes: list[Change]) -> list[str]:
-    rows = AclRule.objects.for_org(org).filter(pk__in=[change.id for change in changes])
-    return sorted({member for row in rows for member in row.unresolved})
-
-
-def _settings(org: Organization, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    settings = OrgSettings.objects.for_org(org).get()
-    return {name: getattr(settings, name) for name in wanted}
+    found: set[str] = set()
+    for name, table in planned_tables().items():
+        ids = [change.id for change in changes if change.table == name]
+        if ids and table.unresolved is not None:
+            found |= set(table.unresolved(org, ids))
+    return sorted(found)
 
 
 def _moved(plan: ChangePlan, status: str, actor: Actor, action: str, **details: Any) -> ChangePlan:

@@ -3,16 +3,20 @@
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any
-
-from django.db.models import Q
 
 from apps.core.actors import Actor
 from apps.machines.models import Machine
+from apps.machines.services.writing import hold_machines
+from apps.machines.signals import machines_regrouped
 from apps.orgs.models import Organization, OrgSettings
-from apps.orgs.planning import Change, PlanTable, planned_tables
+from apps.orgs.planning import SETTINGS_TABLE, Change, PlanTable, planned_tables
 from apps.orgs.services import update_settings
 from apps.policy.services.commit import locked
+from apps.policy.services.groupstages import TABLE as GROUPS
+from apps.policy.services.groupstages import regrouped, tables_naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +38,32 @@ class Wanted:
 
 def hold_for(org: Any, wanted: Wanted) -> Organization:
     """The organisation, locked for a change that is wanted."""
-    named = {
-        name: [*rows.create, *(values for _, values in rows.update)] for name, rows in wanted.tables.items()
+    meant = {
+        name: [
+            *rows.create,
+            *({"id": row_id, **values} for row_id, values in rows.update),
+            *({"id": row_id} for row_id, _ in rows.delete),
+        ]
+        for name, rows in wanted.tables.items()
     }
-    return _held(org, named, wanted.settings)
+    going = [row_id for row_id, _ in wanted.tables.get(GROUPS, TableChanges()).delete]
+    return _held(org, meant, wanted.settings, going)
 
 
-def hold_to_undo(org: Any, entries: Iterable[Mapping[str, Any]], settings: Collection[str]) -> Organization:
+def hold_to_undo(org: Any, entries: Iterable[Mapping[str, Any]]) -> Organization:
     """The organisation, locked for taking back what revisions say."""
-    named: dict[str, list[Mapping[str, Any]]] = {}
+    meant: dict[str, list[Mapping[str, Any]]] = {}
+    settings: set[str] = set()
+    going = []
     for entry in entries:
-        named.setdefault(entry["table"], []).append(entry["before"] or {})
-    return _held(org, named, settings)
+        if entry["table"] == SETTINGS_TABLE:
+            settings |= entry["before"].keys()
+            continue
+        sides = [{**side, "id": entry["id"]} for side in (entry["before"], entry["after"]) if side]
+        meant.setdefault(entry["table"], []).extend(sides)
+        if entry["table"] == GROUPS and entry["before"] is None:
+            going.append(entry["id"])
+    return _held(org, meant, settings, going)
 
 
 def staged(org: Organization, actor: Actor, wanted: Wanted) -> list[Change]:
@@ -65,14 +83,15 @@ def staged(org: Organization, actor: Actor, wanted: Wanted) -> list[Change]:
     return _settled(org, actor, changes, wanted.settings, wanted.tables)
 
 
-def undone(
-    org: Organization, actor: Actor, entries: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]
-) -> list[Change]:
-    """Take back what revisions say, newest first, and put settings to these values."""
+def undone(org: Organization, actor: Actor, entries: Iterable[Mapping[str, Any]]) -> list[Change]:
+    """Take back what revisions say, newest first."""
     changes: list[Change] = []
+    settings: dict[str, Any] = {}
     asked = set()
     for entry in entries:
         asked.add(entry["table"])
+        if entry["table"] == SETTINGS_TABLE:
+            settings |= entry["before"]
         table = planned_tables().get(entry["table"])
         if table is not None:
             changes += table.restore(
@@ -110,24 +129,51 @@ def _settled(
     """
     changes = [change for change in changes if change.before != change.after]
     if settings:
-        update_settings(org=org, actor=actor, values=settings)
-    touched = {change.table for change in changes}
+        changes += _set(org, actor, settings)
+    changed = {change.table for change in changes if change.table in asked or _switched(change)}
     for table in planned_tables().values():
-        if table.finish is not None and table.table in touched and table.table in asked:
+        if table.finish is not None and table.table in changed:
             table.finish(org, actor)
+    if machine_ids := regrouped(org, changes):
+        machines_regrouped.send(Machine, org_id=org.pk, actor=actor, machine_ids=machine_ids)
     return changes
 
 
-def _held(org: Any, named: Mapping[str, list[Mapping[str, Any]]], settings: Collection[str]) -> Organization:
-    """Settings, then machines, then the organisation: the order in which every writer locks them."""
-    machines: list[Q] = []
-    for name, table in planned_tables().items():
-        if table.machines is not None and (name in named or table.follows & set(settings)):
-            ids = {str(each) for row in named.get(name, ()) for each in row.get("members") or ()}
-            machines.append(table.machines(org, ids))
-    if settings or machines:
+def _set(org: Organization, actor: Actor, values: Mapping[str, Any]) -> list[Change]:
+    """Put settings to these values; those that differ are one change."""
+    stored = OrgSettings.objects.for_org(org).get()
+    before = {name: getattr(stored, name) for name in values if getattr(stored, name) != values[name]}
+    if not before:
+        return []
+    update_settings(org=org, actor=actor, values=values)
+    return [Change(SETTINGS_TABLE, stored.pk, before, {name: values[name] for name in before})]
+
+
+def _switched(change: Change) -> bool:
+    """Whether a row was enabled or disabled, as those are that name a group that goes."""
+    before, after = change.before or {}, change.after or {}
+    return before.get("enabled") != after.get("enabled")
+
+
+def _held(
+    org: Any,
+    meant: Mapping[str, list[Mapping[str, Any]]],
+    settings: Collection[str],
+    going: Collection[Any],
+) -> Organization:
+    """Settings, then machines, then the organisation: the order in which every writer locks them.
+
+    going: groups that are taken away, which disables what names them.
+    """
+    tables = planned_tables()
+    if settings or any(tables[name].machines is not None for name in meant if name in tables):
         OrgSettings.objects.for_org(org).select_for_update().get()
-    for which in machines:
-        rows = Machine.objects.for_org(org).select_for_update().filter(which).order_by("pk")
-        list(rows.values_list("pk", flat=True))
+    concerned = {*meant, *(table.table for table in tables_naming(org, going))}
+    which = [
+        table.machines(org, meant.get(name, ()))
+        for name, table in tables.items()
+        if table.machines is not None and (name in concerned or table.follows & set(settings))
+    ]
+    if which:
+        hold_machines(org, reduce(or_, which))
     return locked(org)

@@ -1,8 +1,10 @@
 """Plans: what a change would mean, and the ways in which it is made, refused and undone."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.utils import timezone
 
 from apps.machines.models import Machine
@@ -195,6 +197,57 @@ def test_the_whole_set_goes_back_to_a_revision(cast, three):
     assert answer["rolled_back_to"] == then
     (kept,) = AclRule.objects.for_org(cast.org_a)
     assert (str(kept.pk), kept.ports) == (row["id"], "22")
+
+
+def test_a_revision_says_which_settings_a_plan_changed(cast, three):
+    made = plan(cast, settings={"default_deny": False, "posture_enforcement": "disabled"})
+    assert made["changed"] == []
+    applied = apply(cast, made)["policy_version"]
+    asked = {"revision": applied}
+    (change,) = act(cast.bob, cast.org_a, "governance", "get_revision", **asked)["changes"]
+    assert (change["table"], change["before"], change["after"]) == (
+        "settings",
+        {"default_deny": True},
+        {"default_deny": False},
+    )
+    entries = trail(cast.org_a, "org.settings_updated")
+    assert len(entries) == 1
+    act(cast.alice, cast.org_a, "policy", "rollback", plan_id=made["plan_id"])
+    assert OrgSettings.objects.for_org(cast.org_a).get().default_deny
+    (back,) = act(cast.bob, cast.org_a, "governance", "get_revision", revision=applied + 1)["changes"]
+    assert (back["before"], back["after"]) == ({"default_deny": False}, {"default_deny": True})
+
+
+def test_the_whole_set_goes_back_with_its_settings(cast, three):
+    other = cast.join("admin@example.com", "admin")
+    rule(cast.alice, cast.org_a, **SSH)
+    then = PolicyRevision.objects.for_org(cast.org_a).first().revision
+    made = plan(cast, settings={"default_deny": False}, acl_rules={"create": [{**SSH, "name": "new"}]})
+    apply(cast, made)
+    back = {"target_version": then}
+    refused = act(other, cast.org_a, "governance", "policy_version_rollback", 403, **back)
+    assert (refused["code"], refused["fields"]) == ("FIELD_NOT_WRITABLE", ["default_deny"])
+    assert not OrgSettings.objects.for_org(cast.org_a).get().default_deny
+    act(cast.alice, cast.org_a, "governance", "policy_version_rollback", **back)
+    assert OrgSettings.objects.for_org(cast.org_a).get().default_deny
+    assert AclRule.objects.for_org(cast.org_a).get().name == SSH["name"]
+    assert OrgSettings.objects.for_org(cast.org_b).get().default_deny
+
+
+def test_settings_of_plans_that_are_older_than_this_move_to_their_revisions(cast, three):
+    made = plan(cast, settings={"default_deny": False})
+    version = apply(cast, made)["policy_version"]
+    row = ChangePlan.objects.for_org(cast.org_a).get()
+    ChangePlan.objects.for_org(cast.org_a).update(
+        report={**row.report, "settings_before": {"default_deny": True}}
+    )
+    revisions = PolicyRevision.objects.for_org(cast.org_a).filter(revision=version)
+    told = revisions.get().changes
+    revisions.update(changes=[])
+    import_module("apps.policy.migrations.0006_settings_in_revisions").move_settings(apps, None)
+    assert revisions.get().changes == told
+    act(cast.alice, cast.org_a, "policy", "rollback", plan_id=made["plan_id"])
+    assert OrgSettings.objects.for_org(cast.org_a).get().default_deny
 
 
 def test_a_rule_that_never_decides_is_named(cast, three):

@@ -13,9 +13,11 @@ from apps.core.errors import InvalidInput, NotFound
 from apps.machines.api.fields import Flag, WholeNumber, machine_org
 from apps.machines.models import Machine
 from apps.orgs.api.planned import PlannedTable
+from apps.orgs.api.warnings import tell_warnings
 from apps.orgs.planning import asked_for, refuse_and_plan
 from apps.posture.judgement import ON_FAIL
 from apps.posture.models import PostureHistory, PosturePolicy
+from apps.posture.scopes import missing_in, names_of
 from apps.posture.services import policies as services
 from apps.posture.templates import template_rows
 
@@ -31,6 +33,10 @@ REQUIREMENTS = {
     "auto_update": "require_auto_update",
     "agent_version_min": "agent_version_min",
 }
+
+
+# Columns that tell of a scope; in an exported row they go back in, and mean nothing.
+WARNED = ("unresolved", "warnings")
 
 
 class PolicyWrite(serializers.Serializer):
@@ -57,7 +63,7 @@ class PolicyWrite(serializers.Serializer):
 
     def to_internal_value(self, data: Any) -> Any:
         """`requirements` is another spelling of the columns; a column that is given too wins."""
-        values = dict(data)
+        values = {name: value for name, value in data.items() if name not in WARNED}
         asked = values.pop("requirements", None) or {}
         if not isinstance(asked, dict) or any(name not in REQUIREMENTS for name in asked):
             raise InvalidInput(f"requirements: an object of {', '.join(REQUIREMENTS)}", field="requirements")
@@ -107,7 +113,17 @@ def _from_template(call: Call) -> Answer:
         refuse_and_plan(call, {services.TABLE: {"create": [services.template_values(**call.data)]}})
     row = services.copy_template(org=call.org, actor=call.actor, **call.data)
     shown = PosturePoliciesTable.resolved_columns().values()
-    return Answer({column.name: getattr(row, column.source) for column in shown}, status=201)
+    made = {column.name: getattr(row, column.source) for column in shown}
+    tell_unresolved([made], call.org.pk)
+    return Answer(made, status=201)
+
+
+def tell_unresolved(rows: list[dict[str, Any]], org_id: Any) -> None:
+    """Rendered rows whose `unresolved` and `warnings` hold the scope."""
+    missing = missing_in(org_id, [row[name] for row in rows for name in WARNED if name in row])
+    for row in rows:
+        row |= {name: sorted(missing & names_of(row[name])) for name in WARNED if name in row}
+    tell_warnings(rows)
 
 
 class Posture(ActionView):
@@ -130,13 +146,16 @@ class PosturePoliciesTable(PlannedTable):
         *(Column(name) for name in ("id", "org_id", "created_at", "updated_at")),
         Column("created_by", source="created_by_id"),
         *(Column(name, write="A") for name in services.COLUMNS),
+        *(Column(name, write="A", source="scope", filterable=False) for name in WARNED),
     )
     default_order = ("name",)
     read, insert, update, delete_by = "M", "A", "A", "A"
     serializer = PolicyWrite
 
     def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
-        """Templates follow the organisation's own rows, unless a filter asks for something else."""
+        """What scopes name and nothing has. Templates follow the organisation's own rows, unless a filter
+        asks for something else."""
+        tell_unresolved(rows, call.org.pk)
         params = call.request.query_params
         wanted = params.get("id", "").removeprefix("eq.")
         if call.request.method != "GET" or set(params) - SHOWING - {"id"}:
@@ -145,7 +164,7 @@ class PosturePoliciesTable(PlannedTable):
         names = [column.name for column in self.columns] if select == "*" else select.split(",")
         for template in template_rows():
             if not wanted or str(template["id"]) == wanted.lower():
-                full = DEFAULTS | template
+                full = DEFAULTS | {name: [] for name in WARNED} | template
                 rows.append({name.strip(): full[name.strip()] for name in names})
 
     def create_row(self, call: Call, values: Mapping[str, Any]) -> PosturePolicy:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
+from django.utils import timezone
 from rest_framework.request import Request
 
 from apps.core.api.columns import Column
@@ -16,6 +18,7 @@ from apps.posture.intake import ReportInput
 from apps.posture.models import PostureHistory, PostureReport
 from apps.posture.remedies import remedies_of
 from apps.posture.services.reports import SIGNALS, take_report
+from apps.posture.services.staleness import stale
 from apps.posture.services.verdict import moment_of
 
 REPORT_BODY = 256 * 1024
@@ -60,9 +63,14 @@ class PostureReportsTable(TableView):
         *(Column(name) for name in ("compliant", "violations", "violation_details", "effect")),
         Column("remedies", source="machine__os", kind="json", filterable=False),
         *(Column(name) for name in ("failing_since", "grace_ends_at", "reported_at", "created_at")),
+        Column("stale", kind="boolean"),
     )
     default_order = ("reported_at",)
     instead = dict.fromkeys(("insert", "update", "delete"), "Machines report by /api/posture-report")
+
+    def narrow(self, rows: QuerySet, call: Call) -> QuerySet:
+        """With stale, as it is at this moment: no job has to have run."""
+        return rows.annotate(stale=stale(timezone.now()))
 
     def decorate(self, rows: list[dict[str, Any]], call: Call) -> None:
         """What to do on the machine's system about the violations that are asked for beside it."""

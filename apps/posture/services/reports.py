@@ -15,6 +15,7 @@ from apps.machines.services.writing import machine_in
 from apps.posture.judgement import Judgement
 from apps.posture.models import PostureReport
 from apps.posture.remedies import remedies_of
+from apps.posture.services.staleness import STALE_AFTER, tell_staleness
 from apps.posture.services.verdict import REASON, carry_out, rulebook, weigh
 
 
@@ -48,9 +49,11 @@ def take_report(*, node: Node | Machine, actor: Actor, values: Mapping[str, Any]
             setattr(report, name, values.get(name))
         if report.patch_age_days is None and report.last_patch_date is not None:
             report.patch_age_days = max(0, (now - report.last_patch_date).days)
-        report.reported_at = now
+        before, report.reported_at, report.stale_told_at = report.reported_at, now, None
+        if before is not None and before < now - STALE_AFTER:
+            tell_staleness(report, False)
         if not report._state.adding:
-            report.save(update_fields=[*SIGNALS, "reported_at"])
+            report.save(update_fields=[*SIGNALS, "reported_at", "stale_told_at"])
         rules = rulebook(node.org_id)
         groups = groups_of(node.org_id, [machine.pk]).get(machine.pk, ())
         found = rules.judge(machine, report, groups, now)

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.audit.services import record
@@ -16,7 +17,7 @@ from apps.machines.changes import touch
 from apps.machines.groups import groups_of
 from apps.machines.models import Machine
 from apps.machines.services.moves import QUARANTINE
-from apps.machines.services.writing import settle, tell
+from apps.machines.services.writing import hold_machines, settle, tell
 from apps.machines.state import lift_quarantine, quarantine
 from apps.orgs.models import OrgSettings
 from apps.posture.judgement import Judgement, Policy, judge
@@ -100,17 +101,17 @@ class Change(NamedTuple):
 
 def rejudge(org: Any, *, actor: Actor, machine_ids: Iterable[uuid.UUID] | None = None) -> int:
     """Judge reports anew, all or of some machines; returns how many verdicts or states changed."""
-    org_id, rules = org_id_of(org), rulebook(org)
+    org_id = org_id_of(org)
     wanted = PostureReport.objects.for_org(org)
     if machine_ids is not None:
         wanted = wanted.filter(machine_id__in=list(machine_ids))
-    ids = list(wanted.order_by("machine_id").values_list("machine_id", flat=True))
-    groups, felt = groups_of(org_id), 0
+    # Machines before reports and before the organisation, which the first batch may touch.
+    ids = hold_machines(org, Q(pk__in=wanted.values("machine_id")))
+    rules, felt = rulebook(org), 0
+    groups = groups_of(org_id, None if machine_ids is None else ids)
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
-        # Machines before reports, in the order of their ids: as every writer locks them.
-        locked = Machine.objects.for_org(org).select_for_update().filter(pk__in=batch)
-        machines = list(locked.order_by("pk"))
+        machines = Machine.objects.for_org(org).filter(pk__in=batch).order_by("pk")
         rows = PostureReport.objects.for_org(org).filter(machine_id__in=batch)
         reports = {row.machine_id: row for row in rows}
         now = timezone.now()

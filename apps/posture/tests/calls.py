@@ -50,6 +50,12 @@ def rows(person: Any, org: Any, table: str, **query: Any) -> list[dict[str, Any]
     return data(person.client.get(f"/api/db/{table}", {"org_id": str(org.pk), **query}))
 
 
+def status(cast: Any, agent: Agent) -> tuple[str, str | None]:
+    """(status, reason of its quarantine) of a machine of Alice's organisation."""
+    row = machine(agent, cast.org_a)
+    return row.status, row.quarantine_reason
+
+
 def machine(agent: Agent, org: Any) -> Machine:
     """The machine's row as it is now."""
     return Machine.objects.for_org(org).get(pk=agent.id)

@@ -1,4 +1,5 @@
-"""Run as a program, on whichever database the environment names: reports while posture is planned.
+"""Run as a program, on whichever database the environment names: reports while posture is planned, and
+while machines come into scopes and leave them.
 
 Prints one JSON object: what became of the plans and of the reports.
 """
@@ -23,6 +24,7 @@ from apps.auth.models import User  # noqa: E402
 from apps.auth.sessions import open_session  # noqa: E402
 from apps.core.actors import Actor  # noqa: E402
 from apps.machines.models import Machine  # noqa: E402
+from apps.machines.services.edits import update_tags  # noqa: E402
 from apps.machines.tests.agents import enrol  # noqa: E402
 from apps.orgs.services import create_organization  # noqa: E402
 from apps.posture.services.reports import take_report  # noqa: E402
@@ -65,6 +67,31 @@ def run() -> dict[str, object]:
             connection.close()
         return count
 
+    def retag() -> None:
+        try:
+            count = 0
+            while not done.is_set():
+                count += 1
+                for agent in agents:
+                    update_tags(org=org, actor=actor, machine_id=agent.id, tags=["crew"] * (count % 2))
+        except Exception as error:
+            failures[f"tags: {type(error).__name__}"] += 1
+        finally:
+            connection.close()
+
+    def follow() -> bool:
+        """A policy whose scope machines come into, and that goes with its group."""
+        group = ask("db/segmentation_groups", name="crew")
+        scope = {"groups": ["crew"], "tags": ["crew"]}
+        policy = ask("db/posture_policies", name="crew", require_firewall=True, scope=scope)
+        members = [{"group_id": group["id"], "machine_id": agent.id} for agent in agents]
+        joined = ask("db/segmentation_group_members", rows=members)["rows"]
+        left = owner.call("/api/db/segmentation_group_members", {"id": joined[0]["id"]}, method="DELETE")
+        forced = {"id": group["id"], "force": True}
+        ended = owner.call("/api/db/segmentation_groups", forced, method="DELETE")
+        removed = owner.call("/api/db/posture_policies", {"id": policy["id"]}, method="DELETE")
+        return {each.status_code for each in (left, ended, removed)} == {200}
+
     results: Counter[str] = Counter()
 
     def change() -> None:
@@ -84,14 +111,16 @@ def run() -> dict[str, object]:
                 direct = ask("db/posture_policies", name="direct", require_firewall=True)
                 gone = owner.call("/api/db/posture_policies", {"id": direct["id"]}, method="DELETE")
                 results["direct"] += gone.status_code == 200
+                results["followed"] += follow()
         except Exception as error:
             failures[f"plan: {type(error).__name__}: {error}"[:300]] += 1
         finally:
             done.set()
             connection.close()
 
-    with ThreadPoolExecutor(MACHINES + 1) as pool:
+    with ThreadPoolExecutor(MACHINES + 2) as pool:
         reports = [pool.submit(report, agent) for agent in agents]
+        pool.submit(retag)
         pool.submit(change).result()
         counts = [each.result() for each in reports]
     held = Machine.objects.for_org(org).filter(quarantine_reason="posture").count()

@@ -12,28 +12,15 @@ from apps.core.jobs import JOBS
 from apps.core.models import MailMessage
 from apps.core.realtime import CHANNELS, last_seq, missed_events
 from apps.machines.models import Machine, NetmapChange
-from apps.machines.tests.agents import admin, auth_key, enrol
+from apps.machines.tests.agents import admin
 from apps.orgs.models import Organization, OrgMember, OrgSettings
 from apps.posture.models import PostureHistory, PosturePolicy, PostureReport
-from apps.posture.tests.calls import HEALTHY, add_policy, data, machine, patch, report, rows, set_mode
+from apps.posture.tests.calls import add_policy, data, patch, report, rows, set_mode, status
 from tests.cast import ApiClient
 
 pytestmark = pytest.mark.django_db
 
 FIREWALL = {"name": "Firewall", "require_firewall": True}
-
-
-@pytest.fixture
-def pair(cast):
-    """A healthy and an unhealthy machine that reach each other, online, where posture is enforced."""
-    key = auth_key(cast.alice, cast.org_a, reusable=True)["key"]
-    agents = [enrol(key, name) for name in ("sound", "sick")]
-    for agent in agents:
-        data(agent.heartbeat())
-    report(agents[0], **HEALTHY)
-    report(agents[1])
-    set_mode(cast.alice, cast.org_a, "enforce")
-    return agents
 
 
 @pytest.fixture
@@ -65,11 +52,6 @@ def machines(made, kind):
 
 def ends(flows):
     return sorted((flow["source"]["name"], flow["destination"]["name"]) for flow in flows)
-
-
-def status(cast, agent):
-    row = machine(agent, cast.org_a)
-    return row.status, row.quarantine_reason
 
 
 def traces(cast):

@@ -1,4 +1,5 @@
-"""Machines report while posture and groups are planned, applied and taken back: nobody waits for ever."""
+"""Machines report and are tagged while posture and groups are planned, written and taken back: nobody waits
+for ever, and nobody is held by a policy that is gone."""
 
 import json
 import os
@@ -27,7 +28,7 @@ def test_on_postgresql(tmp_path):
         )
     assert result.returncode == 0, result.stderr[-3000:]
     assert json.loads(result.stdout) == {
-        "results": {"applied": 12, "rolled_back": 12, "direct": 12},
+        "results": {"applied": 12, "rolled_back": 12, "direct": 12, "followed": 12},
         "failures": {},
         "reported": True,
         "held": 0,

@@ -79,6 +79,8 @@ export type PosturePolicy = Row<
     screen_lock: { enabled?: boolean; max_idle_min?: number } | null;
     agent_version_min: string | null;
     on_fail: OnFail;
+    unresolved: string[];
+    warnings: string[];
   }
 >;
 
@@ -158,7 +160,7 @@ export interface Attributes {
   network?: string[] | null;
 }
 
-export type AbacPolicy = Row<Rows["AbacPoliciesRow"], { created_by: string | null; effect: "deny" | "require"; conditions: Attributes }>;
+export type AbacPolicy = Row<Rows["AbacPoliciesRow"], { created_by: string | null; effect: "deny" | "require"; conditions: Attributes; unresolved: string[]; warnings: string[] }>;
 
 export type SegmentationGroup = Row<Rows["SegmentationGroupsRow"], { created_by: string | null; description: string | null }>;
 export type GroupMember = Row<Rows["SegmentationGroupMembersRow"], object>;

@@ -13,6 +13,11 @@ export interface PostureRow {
   report: PostureReport | null;
 }
 
+/** Whether the machine is online and has not renewed its report for a day. */
+export function isStale({ machine, report }: PostureRow): boolean {
+  return report?.stale === true && machine.status === "online";
+}
+
 const column = createColumnHelper<PostureRow>();
 
 /** Yes, no, or that the machine could not tell. */
@@ -43,7 +48,7 @@ export function postureColumns(onOpen: (row: PostureRow) => void) {
     column.display({
       id: "verdict",
       header: "Verdict",
-      cell: ({ row: { original } }) => <Verdict report={original.report} />,
+      cell: ({ row: { original } }) => <Verdict row={original} />,
     }),
     column.display({
       id: "violations",
@@ -75,9 +80,25 @@ export function postureColumns(onOpen: (row: PostureRow) => void) {
   ];
 }
 
-function Verdict({ report }: { report: PostureReport | null }) {
+function Verdict({ row }: { row: PostureRow }) {
+  const { report } = row;
   if (!report) return <Badge>never reported</Badge>;
-  return report.compliant ? <Badge colour="green">compliant</Badge> : <Badge colour="red">{plural(report.violations.length, "violation")}</Badge>;
+  return (
+    <span className="flex flex-wrap gap-1">
+      {report.compliant ? <Badge colour="green">compliant</Badge> : <Badge colour="red">{plural(report.violations.length, "violation")}</Badge>}
+      {isStale(row) && <StaleBadge at={report.reported_at} />}
+    </span>
+  );
+}
+
+/** That a report is old, and how old. */
+export function StaleBadge({ at }: { at: string }) {
+  const now = useNow();
+  return (
+    <Badge colour="orange" title={`The machine is online and last reported ${ago(at, now)}: it may not be so any more`}>
+      stale, {ago(at, now)}
+    </Badge>
+  );
 }
 
 function Age({ at }: { at: string }) {

@@ -17,6 +17,7 @@ import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { SkeletonLines } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
+import { UnknownNames } from "@/components/unknown-names";
 import { useChannels } from "@/realtime/provider";
 import { PolicyDrawer } from "./policy-drawer";
 import { isTemplate, posturePoliciesQuery } from "./queries";
@@ -155,6 +156,7 @@ function OwnPolicy({ policy, onEdit }: { policy: PosturePolicy; onEdit: () => vo
       <header className="flex flex-wrap items-center gap-2">
         <h2 className="min-w-0 font-semibold break-words">{policy.name}</h2>
         {!policy.enabled && <Badge>Disabled</Badge>}
+        <UnknownNames names={policy.unresolved} />
         {isAdmin && (
           <span className="ml-auto flex items-center gap-1">
             <SwitchedControls name={policy.name} enabled={policy.enabled} busy={turn.isPending} onEdit={onEdit} onDelete={() => setRemoving(true)} onSwitch={(enabled) => turn.mutate(enabled)} />

@@ -14,7 +14,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button, buttonClass } from "@/components/ui/button";
 import { Skeleton, SkeletonLines } from "@/components/ui/skeleton";
 import { useChannels } from "@/realtime/provider";
-import { postureColumns, type PostureRow } from "./columns";
+import { isStale, postureColumns, type PostureRow } from "./columns";
 import type { PostureSearch, PostureVerdict } from "./posture-search";
 import { reportsQuery } from "./queries";
 import { ReportDrawer } from "./report-drawer";
@@ -67,6 +67,7 @@ function Overview({ reports, machines, search, onSearch }: Props & { reports: Po
   const lists: Record<PostureVerdict, PostureRow[]> = {
     failing: rows.filter(({ report }) => report?.compliant === false),
     compliant: rows.filter(({ report }) => report?.compliant === true),
+    stale: rows.filter(isStale),
     silent: rows.filter(({ report }) => report === null),
   };
   const reported = rows.filter(({ report }) => report !== null);
@@ -74,10 +75,11 @@ function Overview({ reports, machines, search, onSearch }: Props & { reports: Po
   const columns = useMemo(() => postureColumns(setOpened), []);
   return (
     <>
-      <div className="mb-5 grid grid-cols-3 gap-3 sm:grid-cols-[auto_repeat(3,minmax(0,1fr))]">
+      <div className="mb-5 grid grid-cols-2 gap-3 sm:grid-cols-4 lg:grid-cols-[auto_repeat(4,minmax(0,1fr))]">
         <Share compliant={lists.compliant.length} of={reported.length} />
         <Tile label="Failing" count={lists.failing.length} colour="text-red" chosen={search.show === "failing"} onChoose={(on) => onSearch({ show: on ? "failing" : undefined })} />
         <Tile label="Compliant" count={lists.compliant.length} colour="text-green" chosen={search.show === "compliant"} onChoose={(on) => onSearch({ show: on ? "compliant" : undefined })} />
+        <Tile label="Stale" count={lists.stale.length} colour="text-orange" chosen={search.show === "stale"} onChoose={(on) => onSearch({ show: on ? "stale" : undefined })} />
         <Tile label="Never reported" count={lists.silent.length} colour="text-muted" chosen={search.show === "silent"} onChoose={(on) => onSearch({ show: on ? "silent" : undefined })} />
       </div>
       {shown.length > 0 ? (
@@ -92,7 +94,7 @@ function Overview({ reports, machines, search, onSearch }: Props & { reports: Po
         </Notice>
       )}
       {!search.show && lists.silent.length > 0 && reported.length > 0 && <Silent rows={lists.silent} />}
-      {opened?.report && <ReportDrawer machine={opened.machine} report={opened.report} onClose={() => setOpened(null)} />}
+      {opened?.report && <ReportDrawer machine={opened.machine} report={opened.report} stale={isStale(opened)} onClose={() => setOpened(null)} />}
     </>
   );
 }
@@ -104,7 +106,7 @@ function Share({ compliant, of }: { compliant: number; of: number }) {
   const share = of === 0 ? 0 : compliant / of;
   const text = of === 0 ? "No devices checked" : `${Math.round(share * 100)} % compliant`;
   return (
-    <div className="col-span-3 flex items-center sm:col-span-1 gap-3 rounded-2xl border border-line bg-surface px-4 py-3 shadow-card">
+    <div className="col-span-2 flex items-center gap-3 sm:col-span-4 lg:col-span-1 rounded-2xl border border-line bg-surface px-4 py-3 shadow-card">
       <svg viewBox="0 0 72 72" className="size-16 -rotate-90" role="img" aria-label={text}>
         <circle cx="36" cy="36" r={RADIUS} fill="none" strokeWidth="9" className={of === 0 ? "stroke-grey-soft" : share < 1 ? "stroke-red-soft" : "stroke-green-soft"} />
         <circle cx="36" cy="36" r={RADIUS} fill="none" strokeWidth="9" strokeLinecap={share > 0 ? "round" : "butt"} strokeDasharray={`${share * ROUND} ${ROUND}`} className="stroke-green-dot" />

@@ -1,4 +1,6 @@
-export type PostureVerdict = "failing" | "compliant" | "silent";
+const verdicts = ["failing", "compliant", "stale", "silent"] as const;
+
+export type PostureVerdict = (typeof verdicts)[number];
 
 export interface PostureSearch {
   show?: PostureVerdict;
@@ -6,5 +8,5 @@ export interface PostureSearch {
 
 export function readPostureSearch(search: Record<string, unknown>): PostureSearch {
   const { show } = search;
-  return { show: show === "failing" || show === "compliant" || show === "silent" ? show : undefined };
+  return { show: verdicts.find((verdict) => verdict === show) };
 }

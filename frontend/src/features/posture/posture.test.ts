@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { PosturePolicy } from "@/api/tables";
+import { isStale, type PostureRow } from "./columns";
 import { blankPolicy, policyValues, draftOf } from "./policy-draft";
+import { readPostureSearch } from "./posture-search";
 import { isTemplate } from "./queries";
 import { faultsOf, figuresOf, requirementsOf, titleOf } from "./requirements";
 import { spansOf } from "./history";
@@ -23,6 +25,8 @@ const policy: PosturePolicy = {
   on_fail: "quarantine",
   grace_period_min: 30,
   enabled: true,
+  unresolved: [],
+  warnings: [],
   created_by: null,
   created_at: "2026-11-01T00:00:00Z",
   updated_at: "2026-11-01T00:00:00Z",
@@ -81,6 +85,25 @@ describe("a violation", () => {
     const faults = faultsOf({ violations: ["firewall_required", "signal_unknown"], violation_details: details, remedies: { firewall_required: "Turn it on." } });
     expect(faults.map(({ remedy }) => remedy)).toEqual(["Turn it on.", null, null]);
     expect(faults.map(({ title }) => title)).toEqual(["No firewall is active", "Disk encryption could not be read", "Automatic updates could not be read"]);
+  });
+});
+
+describe("a report", () => {
+  const row = (status: string, stale: boolean) => ({ machine: { status }, report: { stale } }) as PostureRow;
+
+  it("is stale while its machine is online and does not renew it", () => {
+    expect(isStale(row("online", true))).toBe(true);
+    expect(isStale(row("online", false))).toBe(false);
+    expect(isStale(row("offline", true))).toBe(false);
+    expect(isStale({ ...row("online", true), report: null })).toBe(false);
+  });
+
+  it.each(["failing", "compliant", "stale", "silent"])("is chosen by %s in the address", (show) => {
+    expect(readPostureSearch({ show })).toEqual({ show });
+  });
+
+  it("is not narrowed by anything else", () => {
+    expect(readPostureSearch({ show: "old" })).toEqual({ show: undefined });
   });
 });
 

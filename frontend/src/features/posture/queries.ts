@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { act } from "@/api/act";
 import { from } from "@/api/from";
-import { orgKey } from "@/api/keys";
+import { narrowedBy, orgKey } from "@/api/keys";
 import type { PosturePolicy } from "@/api/tables";
 
 const MOST = 1000;
@@ -10,7 +10,8 @@ const TEMPLATE_ORG = "00000000-0000-0000-0000-000000000000";
 /** The organisation's policies and, after them, the templates that it may copy. */
 export function posturePoliciesQuery(orgId: string) {
   return queryOptions({
-    queryKey: orgKey(orgId, "posture_policies"),
+    // What a scope names and nothing has comes with the row, and not with the event of a changed scope.
+    queryKey: orgKey(orgId, "posture_policies", narrowedBy({ scope: true })),
     queryFn: ({ signal }) => from("posture_policies").in(orgId).order("name").limit(MOST).rows(signal),
   });
 }
@@ -21,7 +22,8 @@ export function isTemplate({ org_id }: Pick<PosturePolicy, "org_id">): boolean {
 
 export function reportsQuery(orgId: string) {
   return queryOptions({
-    queryKey: orgKey(orgId, "posture_reports"),
+    // An event of a verdict leaves out why.
+    queryKey: orgKey(orgId, "posture_reports", narrowedBy({ compliant: true })),
     queryFn: ({ signal }) => from("posture_reports").in(orgId).order("reported_at", "desc").limit(MOST).rows(signal),
   });
 }

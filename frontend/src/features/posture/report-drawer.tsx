@@ -13,7 +13,7 @@ import { Dialog } from "@/components/ui/dialog";
 import { Skeleton } from "@/components/ui/skeleton";
 import { useNow } from "@/lib/now";
 import { localTime } from "@/lib/time";
-import { Reading } from "./columns";
+import { Reading, StaleBadge } from "./columns";
 import { spansOf } from "./history";
 import { historyQuery } from "./queries";
 import { faultsOf, titleOf } from "./requirements";
@@ -21,13 +21,20 @@ import { faultsOf, titleOf } from "./requirements";
 interface Props {
   machine: NamedMachine;
   report: PostureReport;
+  stale: boolean;
   onClose: () => void;
 }
 
 /** One machine's health: what is wrong and what to do, all readings, and how it was. */
-export function ReportDrawer({ machine, report, onClose }: Props) {
+export function ReportDrawer({ machine, report, stale, onClose }: Props) {
+  const verdict = (
+    <span className="flex flex-wrap gap-1">
+      {report.compliant ? <Badge colour="green">compliant</Badge> : <Badge colour="red">not compliant</Badge>}
+      {stale && <StaleBadge at={report.reported_at} />}
+    </span>
+  );
   return (
-    <Dialog as="drawer" title={machine.name} description={report.compliant ? <Badge colour="green">compliant</Badge> : <Badge colour="red">not compliant</Badge>} onClose={onClose}>
+    <Dialog as="drawer" title={machine.name} description={verdict} onClose={onClose}>
       <div className="grid gap-5">
         {!report.compliant && (
           <ul className="grid gap-2.5">

@@ -23,6 +23,11 @@ describe("a change of the policy", () => {
     expect(described({ table: "segmentation_groups", id: "g", before: { name: "eng" }, after: null })).toMatchObject({ kind: "deleted", noun: "Group", name: "eng" });
   });
 
+  it("tells of settings by what they are called", () => {
+    const told = described({ table: "settings", id: "s", before: { default_deny: true }, after: { default_deny: false } });
+    expect(told).toMatchObject({ kind: "updated", noun: "Settings", name: "of the organisation", fields: [{ field: "default_deny", before: true, after: false }] });
+  });
+
   it.each([
     [null, "–"],
     [[], "–"],

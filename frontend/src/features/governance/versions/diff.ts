@@ -11,7 +11,7 @@ export function described({ table, id, before, after }: RevisionChange): { kind:
     .filter((field) => field !== "name" || kind === "updated")
     .map((field) => ({ field, before: before?.[field], after: after?.[field] }))
     .filter((change) => (kind === "updated" ? !equal(change.before, change.after) : saysSomething(change.before ?? change.after)));
-  return { kind, noun: nounOf(table), name: typeof name === "string" ? name : id, fields };
+  return { kind, noun: nounOf(table), name: typeof name === "string" ? name : table === "settings" ? "of the organisation" : id, fields };
 }
 
 function equal(a: unknown, b: unknown): boolean {

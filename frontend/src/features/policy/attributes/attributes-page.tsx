@@ -16,6 +16,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { SkeletonLines } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
+import { UnknownNames } from "@/components/unknown-names";
 import { useChannels } from "@/realtime/provider";
 import { attributesText } from "./policy-draft";
 import { PolicyDrawer } from "./policy-drawer";
@@ -85,6 +86,7 @@ function PolicyCard({ policy, names, onEdit }: { policy: AbacPolicy; names: EndN
         <h2 className="min-w-0 font-semibold break-words">{policy.name}</h2>
         <Badge colour={requires ? "blue" : "red"}>{policy.effect}</Badge>
         {!policy.enabled && <Badge>Disabled</Badge>}
+        <UnknownNames names={policy.unresolved} />
         {isAdmin && (
           <span className="ml-auto flex items-center gap-1">
             <SwitchedControls name={policy.name} enabled={policy.enabled} busy={turn.isPending} onEdit={onEdit} onDelete={() => setRemoving(true)} onSwitch={(enabled) => turn.mutate(enabled)} />
@@ -92,7 +94,7 @@ function PolicyCard({ policy, names, onEdit }: { policy: AbacPolicy; names: EndN
         )}
       </header>
       <div className="mt-2 flex flex-wrap items-center gap-x-2.5 gap-y-1.5">
-        <EndChips end={policy.selector} names={names} />
+        <EndChips end={policy.selector} names={names} unresolved={policy.unresolved} />
         <span className="text-[0.85rem] text-muted">{requires ? "must be" : "must not be"}</span>
         <ul className="contents" aria-label="Attributes">
           {attributesText(policy.conditions).map((text) => (

@@ -13,6 +13,8 @@ const policy: AbacPolicy = {
   selector: "tag:eng",
   enabled: true,
   priority: 100,
+  unresolved: [],
+  warnings: [],
   conditions: { time_hour: "09-18", day_of_week: "mon-fri", timezone: "Europe/Berlin", country: ["DE"], roles: ["admin"], posture: true },
 };
 

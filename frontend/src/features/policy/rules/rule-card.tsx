@@ -1,10 +1,11 @@
 import { clsx } from "clsx";
-import { ArrowDown, ArrowUp, Clock, Globe, HeartPulse, KeyRound, MonitorSmartphone, TriangleAlert, type LucideIcon } from "lucide-react";
+import { ArrowDown, ArrowUp, Clock, Globe, HeartPulse, KeyRound, MonitorSmartphone, type LucideIcon } from "lucide-react";
 import type { AclRule } from "@/api/tables";
 import type { EndNames } from "@/components/end-chips";
 import { FlowLine } from "@/components/flow-line";
 import { IconButton, SwitchedControls } from "@/components/item-controls";
 import { Badge } from "@/components/ui/badge";
+import { UnknownNames } from "@/components/unknown-names";
 import { useNow } from "@/lib/now";
 import { spelledOut } from "@/lib/selectors";
 import { localTime, utcTime } from "@/lib/time";
@@ -84,11 +85,7 @@ function Marks({ rule }: { rule: AclRule }) {
           Until {localTime(rule.expires_at, now)}
         </Badge>
       )}
-      {rule.unresolved.length > 0 && (
-        <Badge colour="orange" title={`Nothing is called ${rule.unresolved.join(", ")}`}>
-          <TriangleAlert aria-hidden /> Unknown name
-        </Badge>
-      )}
+      <UnknownNames names={rule.unresolved} />
     </>
   );
 }

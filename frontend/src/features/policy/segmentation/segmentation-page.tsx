@@ -24,7 +24,7 @@ interface Props {
 export function SegmentationPage({ search, onSearch }: Props) {
   const { org } = useCurrentOrg();
   const isAdmin = useIsAdmin();
-  useChannels("acl", "machines");
+  useChannels("acl", "machines", "posture");
   const query = useQuery(groupsQuery(org.id));
   const [creating, setCreating] = useState(false);
   const create = isAdmin && (
