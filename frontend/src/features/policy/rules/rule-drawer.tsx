@@ -9,10 +9,10 @@ import type { EndNames } from "@/components/end-chips";
 import { Button } from "@/components/ui/button";
 import { Dialog, DialogActions } from "@/components/ui/dialog";
 import { useNow } from "@/lib/now";
-import { previewFailed } from "../plans/direct";
-import { PlanDialog } from "../plans/plan-dialog";
-import { planChanges, type Changes } from "../plans/queries";
-import { WithoutPreview } from "../plans/without-preview";
+import { previewFailed } from "@/components/plans/direct";
+import { PlanDialog } from "@/components/plans/plan-dialog";
+import { planChanges, type Changes } from "@/components/plans/queries";
+import { WithoutPreview } from "@/components/plans/without-preview";
 import { blankRule, changedValues, draftOf, faultsOf, valuesOf, type RuleDraft } from "./rule-draft";
 import { ConditionFields, MainFields, ValidityFields } from "./rule-fields";
 

@@ -1,9 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
 import { useCurrentOrg } from "@/api/current-org";
 import { messageOf } from "@/api/error";
-import { FormFailure } from "@/components/confirm";
-import { Button } from "@/components/ui/button";
-import { toast } from "@/components/ui/toast";
+import { FormFailure } from "../confirm";
+import { Button } from "../ui/button";
+import { toast } from "../ui/toast";
 import { saveDirectly } from "./direct";
 import { useRefreshPolicy, type Changes } from "./queries";
 
