@@ -41,12 +41,13 @@ def test_a_policy_is_written_with_a_look_at_who_would_fail(console, control_plan
     drawer.get_by_label("Disk encryption").click()
     drawer.get_by_label("Firewall").click()
     drawer.get_by_label("System not older than").fill("debian twelve")
-    drawer.get_by_role("button", name="Save").click()
+    drawer.get_by_role("button", name="Preview").click()
     expect(drawer.get_by_text("debian twelve is no name and version")).to_be_visible()
     drawer.get_by_label("System not older than").fill("debian 12")
     drawer.get_by_role("button", name="Who would fail?").click()
     expect(drawer.get_by_text("1 of 1 machine would fail")).to_be_visible()
-    drawer.get_by_role("button", name="Save").click()
+    drawer.get_by_role("button", name="Preview").click()
+    console.get_by_role("dialog", name="Add Laptops").get_by_role("button", name="Apply").click()
     policy = console.get_by_role("article", name="Policy Laptops")
     for asked in ("disk encryption", "firewall", "debian 12 or newer"):
         expect(policy.get_by_text(asked, exact=True)).to_be_visible()
@@ -78,6 +79,7 @@ def test_a_template_is_copied_and_the_copy_can_be_deleted(console, control_plane
     console.get_by_role("listitem").filter(has_text="Healthcare/HIPAA").get_by_role(
         "button", name="Copy"
     ).click()
+    console.get_by_role("dialog").get_by_role("button", name="Copy").click()
     copy = console.get_by_role("article", name="Policy Healthcare/HIPAA")
     expect(copy.get_by_text("patches of the last 14 days")).to_be_visible()
     copy.get_by_role("button", name="Delete").click()

@@ -1,35 +1,42 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
+import { useState, type ReactNode } from "react";
 import { useCurrentOrg } from "@/api/current-org";
-import { ApiError, messageOf } from "@/api/error";
+import { ApiError } from "@/api/error";
 import { orgSettingsQuery } from "@/api/org-settings";
-import { FormFailure } from "../confirm";
-import { ErrorState } from "../states";
-import { Button, buttonClass } from "../ui/button";
+import { Failure } from "../confirm";
+import { Button } from "../ui/button";
 import { Dialog, DialogActions } from "../ui/dialog";
 import { SelectField, TextField } from "../ui/field";
-import { SkeletonLines } from "../ui/skeleton";
 import { toast } from "../ui/toast";
-import { previewFailed } from "./direct";
 import { PlanReport } from "./plan-report";
-import { actOnPolicy, planChanges, useCompletedPlan, useRefreshPolicy, type Applied, type Changes } from "./queries";
+import { actOnPolicy, useCompletedPlan, useRefreshPolicy, type Applied } from "./queries";
 import { locksOut, type PlanAnswer } from "./report";
 import { WhenField } from "./when";
 import { Trial } from "./trial";
-import { WithoutPreview } from "./without-preview";
 
-interface Props {
+/** How a planned change is talked of. */
+export interface PlanWords {
   title: string;
-  plan: PlanAnswer;
   /** What to say once it is in force. */
   done: string;
+  /** The button that makes it, where there is a better word than Apply. */
+  action?: string;
+  /** What the plan itself does not say. */
+  note?: ReactNode;
+  /** Text that must be typed before it is made. */
+  typed?: (plan: PlanAnswer) => string | undefined;
+}
+
+interface Props extends PlanWords {
+  plan: PlanAnswer;
   onBack: () => void;
+  /** Looks again at what the change means, after the policy has changed under it. */
+  onAgain: () => void;
   onApplied: () => void;
 }
 
 /** Shows what a change would do before it is made; Apply makes it, on trial if wanted. */
-export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props) {
+export function PlanDialog({ title, plan: made, done, action = "Apply", note, typed: wanted, onBack, onAgain, onApplied }: Props) {
   const { org } = useCurrentOrg();
   const plan = useCompletedPlan(org.id, made);
   const refresh = useRefreshPolicy(org.id);
@@ -41,6 +48,8 @@ export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props
   const failing = plan.tests.failed.length > 0;
   const risky = locksOut(plan);
   const mayForce = !failing || org.role === "owner";
+  const forced = risky || failing;
+  const password = forced ? org.slug : wanted?.(plan);
 
   const apply = useMutation({
     mutationFn: () =>
@@ -48,7 +57,7 @@ export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props
         plan_id: plan.plan_id,
         confirm_within_seconds: Number(trialSeconds),
         ...(at !== null && { activate_at: new Date(at).toISOString() }),
-        ...((failing || risky) && { force: true }),
+        ...(forced && { force: true }),
       }),
     onSuccess: async (answer) => {
       await refresh();
@@ -59,14 +68,15 @@ export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props
   });
   async function leaveForApproval() {
     await refresh();
-    toast.done("Waits for a second administrator");
+    toast.waits("Waits for a second administrator.", plan.plan_id);
     onApplied();
   }
-  function giveUp() {
+  function giveUp(then: () => void) {
     // A plan that nobody keeps lapses by itself; giving it up only tidies.
     actOnPolicy(org.id, "abandon", { plan_id: plan.plan_id }).catch(() => undefined);
-    onBack();
+    then();
   }
+  const back = () => giveUp(onBack);
   if (apply.data?.confirm_by) {
     return (
       <Dialog title="In force, on trial" onClose={onApplied}>
@@ -74,9 +84,9 @@ export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props
       </Dialog>
     );
   }
-  const code = apply.error instanceof ApiError ? apply.error.code : null;
+  const stale = apply.error instanceof ApiError && apply.error.code === "PLAN_STALE";
   return (
-    <Dialog wide title={title} description="This is what will change. Nothing has happened yet." onClose={giveUp}>
+    <Dialog wide title={title} description="This is what will change. Nothing has happened yet." onClose={back}>
       <form
         className="grid gap-4"
         onSubmit={(event) => {
@@ -85,6 +95,7 @@ export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props
           else apply.mutate();
         }}
       >
+        {note && <div className="text-pretty text-muted">{note}</div>}
         <PlanReport plan={plan} />
         {plan.requires_approval ? (
           <p className="rounded-lg bg-yellow-soft px-3 py-2 text-yellow">Your organisation wants two pairs of eyes: another administrator approves this change before it can be applied.</p>
@@ -97,17 +108,17 @@ export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props
                 </option>
               ))}
             </SelectField>
-            <WhenField value={at} onChange={setAt} disabled={risky || failing} />
+            <WhenField value={at} onChange={setAt} disabled={forced} />
           </div>
         )}
-        {(risky || failing) && mayForce && (
-          <TextField label={`Type ${org.slug} to apply it nevertheless`} className="font-mono" autoComplete="off" spellCheck={false} value={typed} onChange={(event) => setTyped(event.target.value)} />
+        {password !== undefined && mayForce && (
+          <TextField label={forced ? `Type ${password} to apply it nevertheless` : `Type ${password} to confirm`} className="font-mono" autoComplete="off" spellCheck={false} value={typed} onChange={(event) => setTyped(event.target.value)} />
         )}
-        <Refusal error={apply.error} code={code} planId={plan.plan_id} />
+        {stale ? <Stale onAgain={() => giveUp(onAgain)} /> : <Failure error={apply.error} />}
         <DialogActions>
-          <Button onClick={giveUp}>Back</Button>
-          <Button type="submit" tone={risky || failing ? "danger" : "primary"} busy={apply.isPending} disabled={apply.isPending || !mayForce || ((risky || failing) && typed !== org.slug) || code === "PLAN_STALE"}>
-            {plan.requires_approval ? "Ask for approval" : at === null ? "Apply" : "Schedule"}
+          <Button onClick={back}>Back</Button>
+          <Button type="submit" tone={password === undefined ? "primary" : "danger"} busy={apply.isPending} disabled={apply.isPending || !mayForce || (password !== undefined && typed !== password) || stale}>
+            {plan.requires_approval ? "Ask for approval" : at === null ? action : "Schedule"}
           </Button>
         </DialogActions>
       </form>
@@ -115,19 +126,15 @@ export function PlanDialog({ title, plan: made, done, onBack, onApplied }: Props
   );
 }
 
-function Refusal({ error, code, planId }: { error: unknown; code: string | null; planId: string }) {
-  if (!error) return null;
-  if (code === "FOUR_EYES_REQUIRED") {
-    return (
-      <div role="alert" className="flex flex-wrap items-center justify-between gap-2 rounded-lg bg-yellow-soft px-3 py-2 text-yellow">
-        A second administrator must approve this plan.
-        <Link to="/acls/plans/$planId" params={{ planId }} className={buttonClass("quiet", "sm")}>
-          Open the plan
-        </Link>
-      </div>
-    );
-  }
-  return <FormFailure text={code === "PLAN_STALE" ? "The policy has changed since. Go back and save again to see what your change means now." : messageOf(error)} />;
+function Stale({ onAgain }: { onAgain: () => void }) {
+  return (
+    <div role="alert" className="flex flex-wrap items-center justify-between gap-2 rounded-lg bg-yellow-soft px-3 py-2 text-yellow">
+      The policy has changed since.
+      <Button size="sm" onClick={onAgain}>
+        Preview again
+      </Button>
+    </div>
+  );
 }
 
 const offered = ["0", "60", "300", "900"];
@@ -139,31 +146,4 @@ function trialChoices(present: string): string[] {
 function trialText(seconds: number): string {
   if (seconds === 0) return "No, keep it";
   return seconds % 60 === 0 ? `After ${seconds / 60} min without confirmation` : `After ${seconds} s without confirmation`;
-}
-
-interface PlannedProps {
-  title: string;
-  changes: Changes;
-  done: string;
-  onClose: () => void;
-}
-
-/** Plans a change that needs no form, such as a switch, and shows the plan. */
-export function PlannedChange({ title, changes, done, onClose }: PlannedProps) {
-  const { org } = useCurrentOrg();
-  const plan = useMutation({ mutationFn: () => planChanges(org.id, changes) });
-  const { mutate } = plan;
-  const asked = useRef(false);
-  useEffect(() => {
-    if (asked.current) return;
-    asked.current = true;
-    mutate();
-  }, [mutate]);
-  if (plan.data) return <PlanDialog title={title} plan={plan.data} done={done} onBack={onClose} onApplied={onClose} />;
-  return (
-    <Dialog wide title={title} onClose={onClose}>
-      {plan.error === null && <SkeletonLines count={5} />}
-      {plan.error !== null && (previewFailed(plan.error) ? <WithoutPreview changes={changes} done={done} onDone={onClose} /> : <ErrorState error={plan.error} onRetry={() => plan.mutate()} />)}
-    </Dialog>
-  );
 }

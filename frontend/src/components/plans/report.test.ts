@@ -16,6 +16,15 @@ describe("what a plan changes, line by line", () => {
     expect(texts({ changed: [changed] })).toEqual([text]);
   });
 
+  it("says which way a row is switched", () => {
+    const rule = row({ table: "acl_rules", name: "ssh", id: "r", columns: ["enabled"] });
+    const asked = (enabled: boolean) => ({ acl_rules: { update: [{ id: "r", enabled }] } });
+    expect(texts({ changed: [rule], changes: asked(true) })).toEqual(["Rule ssh: enabled"]);
+    expect(texts({ changed: [rule], changes: asked(false) })).toEqual(["Rule ssh: disabled"]);
+    // It goes with its group.
+    expect(texts({ changed: [rule], changes: { segmentation_groups: { delete: [{ id: "g", force: true }] } } })).toEqual(["Rule ssh: disabled"]);
+  });
+
   it("tells settings too", () => {
     expect(texts({ changes: { settings: { posture_enforcement: "monitor", default_deny: false } } })).toEqual(["Setting posture enforcement: monitor", "Setting default deny: off"]);
   });

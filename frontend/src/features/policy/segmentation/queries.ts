@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { from } from "@/api/from";
+import { from, type Query } from "@/api/from";
 import { orgKey } from "@/api/keys";
 import type { AclRule, GroupMember } from "@/api/tables";
 import { membersOf } from "@/lib/selectors";
@@ -10,17 +10,20 @@ const WINDOW_ROWS = 1000;
 export function membershipsQuery(orgId: string) {
   return queryOptions({
     queryKey: orgKey(orgId, "segmentation_group_members"),
-    queryFn: async ({ signal }) => {
-      const rows: GroupMember[] = [];
-      let next: string | null = null;
-      do {
-        const window = await from("segmentation_group_members").in(orgId).limit(WINDOW_ROWS).after(next).window(signal);
-        rows.push(...window.rows);
-        next = window.next;
-      } while (next !== null);
-      return rows;
-    },
+    queryFn: ({ signal }) => readAll(from("segmentation_group_members").in(orgId), signal),
   });
+}
+
+/** All memberships that a query finds, window after window. */
+export async function readAll(query: Query<"segmentation_group_members">, signal?: AbortSignal): Promise<GroupMember[]> {
+  const rows: GroupMember[] = [];
+  let next: string | null = null;
+  do {
+    const window = await query.limit(WINDOW_ROWS).after(next).window(signal);
+    rows.push(...window.rows);
+    next = window.next;
+  } while (next !== null);
+  return rows;
 }
 
 /** The rules that name the group, whatever the case. */
