@@ -121,5 +121,5 @@ export function Contest<Draft>({ noun, labels, contest: { overtaken, gone, takeT
 function said(value: unknown): string {
   if (typeof value === "boolean") return value ? "on" : "off";
   if (Array.isArray(value)) return said(value.join(", "));
-  return value === "" ? "empty" : String(value);
+  return value === "" ? "empty" : `“${String(value)}”`;
 }

@@ -40,11 +40,11 @@ describe("what a plan changes, line by line", () => {
   });
 });
 
-it("names the first machines of each fate and counts the rest", () => {
+it("names the first machines of each fate, counts the rest and tells none twice", () => {
   const machines = ["a", "b", "c", "d", "e", "f", "g"].map((name) => ({ id: name, name }));
-  const posture = { quarantined: { count: 800, machines }, released: { count: 0, machines: [] }, failing: { count: 1, machines: machines.slice(0, 1) } };
+  const posture = { quarantined: { count: 800, machines }, released: { count: 0, machines: [] }, failing: { count: 2, machines: [{ id: "a", name: "a" }, { id: "z", name: "z" }] } };
   expect(postureLines(plan({ posture }))).toEqual([
     { kind: "quarantined", text: "800 machines quarantined: a, b, c, d, e and 795 more" },
-    { kind: "failing", text: "1 machine found unhealthy: a" },
+    { kind: "failing", text: "1 machine found unhealthy: z" },
   ]);
 });

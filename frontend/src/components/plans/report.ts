@@ -104,11 +104,17 @@ const postureTexts: Record<PostureKind, string> = {
 };
 const NAMED = 5;
 
+// What happens to a machine says its verdict too.
+const consequences: Partial<Record<PostureKind, readonly PostureKind[]>> = { failing: ["quarantined", "restricted"], passing: ["released", "unrestricted"] };
+
 /** What becomes of machines by their health: "2 machines quarantined: db, web". */
 export function postureLines({ posture = {} }: PlanAnswer): { kind: PostureKind; text: string }[] {
   return (Object.keys(postureTexts) as PostureKind[]).flatMap((kind) => {
-    const { count, machines } = posture[kind] ?? { count: 0, machines: [] };
-    if (count === 0) return [];
+    const told = new Set((consequences[kind] ?? []).flatMap((other) => posture[other]?.machines ?? []).map(({ id }) => id));
+    const { count: all, machines: found } = posture[kind] ?? { count: 0, machines: [] };
+    const machines = found.filter(({ id }) => !told.has(id));
+    const count = all - (found.length - machines.length);
+    if (machines.length === 0) return [];
     const names = machines.slice(0, NAMED).map(({ name }) => name);
     const more = count > names.length ? ` and ${count - names.length} more` : "";
     return [{ kind, text: `${plural(count, "machine")} ${postureTexts[kind]}: ${names.join(", ")}${more}` }];

@@ -58,7 +58,7 @@ export function Dialog({ title, description, onClose, children, as = "dialog", d
   );
 }
 
-/** Buttons that stay in sight however long the dialog is. */
+/** Buttons that stay in sight however long the dialog is; what goes on beneath them fades. */
 export function DialogActions({ children }: { children: ReactNode }) {
-  return <div className="sticky bottom-0 z-10 -mx-5 mt-2 -mb-5 flex flex-wrap justify-end gap-2 bg-surface px-5 pt-3 pb-5">{children}</div>;
+  return <div className="sticky bottom-0 z-10 -mx-5 mt-2 -mb-5 flex flex-wrap justify-end gap-2 bg-surface px-5 pt-3 pb-5 before:pointer-events-none before:absolute before:inset-x-0 before:bottom-full before:h-5 before:bg-linear-to-t before:from-surface before:to-transparent">{children}</div>;
 }
