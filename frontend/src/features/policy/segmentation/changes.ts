@@ -5,7 +5,6 @@ import type { Planned } from "@/components/plans/planned-change";
 import type { Changes } from "@/components/plans/queries";
 import { deleting } from "@/components/plans/row-changes";
 import { plural } from "@/lib/time";
-import { readAll } from "./queries";
 
 type Group = Pick<SegmentationGroup, "id" | "name">;
 
@@ -48,6 +47,6 @@ export function leaving(orgId: string, group: Group, member: GroupMember, machin
 
 // A plan takes all the members that a group is to have: those that somebody else has just added stay.
 async function membersChanged(orgId: string, { id }: Group, change: (present: string[]) => string[]): Promise<Changes> {
-  const present = await readAll(from("segmentation_group_members").in(orgId).eq("group_id", id));
+  const present = await from("segmentation_group_members").in(orgId).eq("group_id", id).all();
   return { segmentation_groups: { update: [{ id, members: change(present.map(({ machine_id }) => machine_id)) }] } };
 }
