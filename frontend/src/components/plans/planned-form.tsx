@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useCurrentOrg } from "@/api/current-org";
 import { ApiError } from "@/api/error";
 import { Failure } from "../confirm";
@@ -67,6 +67,12 @@ interface Props {
 /** A form whose change is shown before it is made; the plan is what gets applied. */
 export function PlannedForm({ planning, shownAt, disabled = false, submit = "Preview", extra, onClose, children }: Props) {
   const { words, plan, error, isPending, save, preview, reset } = planning;
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // Busy it lost the focus, and the plan could not give it back.
+    const asked = button.current;
+    if (plan) return () => asked?.focus();
+  }, [plan]);
   const atField = error instanceof ApiError && error.field !== null && shownAt.includes(error.field);
   return (
     <>
@@ -82,7 +88,7 @@ export function PlannedForm({ planning, shownAt, disabled = false, submit = "Pre
         <DialogActions>
           {extra}
           <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone="primary" busy={isPending} disabled={isPending || disabled}>
+          <Button ref={button} type="submit" tone="primary" busy={isPending} disabled={isPending || disabled}>
             {submit}
           </Button>
         </DialogActions>
