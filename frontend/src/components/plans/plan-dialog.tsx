@@ -21,6 +21,8 @@ export interface PlanWords {
   done: string;
   /** The button that makes it, where there is a better word than Apply. */
   action?: string;
+  /** It takes something away. */
+  danger?: boolean;
   /** What the plan itself does not say. */
   note?: ReactNode;
   /** Text that must be typed before it is made. */
@@ -36,7 +38,7 @@ interface Props extends PlanWords {
 }
 
 /** Shows what a change would do before it is made; Apply makes it, on trial if wanted. */
-export function PlanDialog({ title, plan: made, done, action = "Apply", note, typed: wanted, onBack, onAgain, onApplied }: Props) {
+export function PlanDialog({ title, plan: made, done, action = "Apply", danger = false, note, typed: wanted, onBack, onAgain, onApplied }: Props) {
   const { org } = useCurrentOrg();
   const plan = useCompletedPlan(org.id, made);
   const refresh = useRefreshPolicy(org.id);
@@ -117,7 +119,7 @@ export function PlanDialog({ title, plan: made, done, action = "Apply", note, ty
         {stale ? <Stale onAgain={() => giveUp(onAgain)} /> : <Failure error={apply.error} />}
         <DialogActions>
           <Button onClick={back}>Back</Button>
-          <Button type="submit" tone={password === undefined ? "primary" : "danger"} busy={apply.isPending} disabled={apply.isPending || !mayForce || (password !== undefined && typed !== password) || stale}>
+          <Button type="submit" tone={danger || password !== undefined ? "danger" : "primary"} busy={apply.isPending} disabled={apply.isPending || !mayForce || (password !== undefined && typed !== password) || stale}>
             {plan.requires_approval ? "Ask for approval" : at === null ? action : "Schedule"}
           </Button>
         </DialogActions>

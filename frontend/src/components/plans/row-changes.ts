@@ -20,7 +20,7 @@ export function switching(table: PlannedTable, { id, name }: Row, enabled: boole
 
 /** Takes a row away. */
 export function deleting(table: PlannedTable, { id, name }: Row): Planned {
-  return { title: `Delete ${name}`, action: "Delete", changes: () => of(table, { delete: [id] }), done: `${nounOf(table)} deleted` };
+  return { title: `Delete ${name}`, action: "Delete", danger: true, changes: () => of(table, { delete: [id] }), done: `${nounOf(table)} deleted` };
 }
 
 /** What a form over a row changes: all of a new one, of another the columns that differ. */
