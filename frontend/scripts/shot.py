@@ -75,6 +75,10 @@ DIALOGS = {
     "add-webhook": ("/webhooks", "Add webhook"),
     "webhook-deliveries": ("/webhooks", "Deliveries"),
 }
+FAILING = (
+    *("dashboard", "machines", "audit-log", "dns", "acls", "attribute-policies", "segmentation", "jit"),
+    *("posture-policies", "flows", "webhooks", "settings"),
+)
 REFUSED = (
     '{"success":false,"data":null,"error":{"code":"SERVICE_UNAVAILABLE","message":"The database is down."}}'
 )
@@ -192,7 +196,8 @@ def shoot_failures(camera: Camera) -> None:
     camera.page.route("**/api/governance", refuse)
     camera.page.route("**/api/dns-management", refuse)
     camera.page.route("**/api/policy", refuse)
-    for name in ("dashboard", "machines", "audit-log", "dns", "acls", "jit", "flows", "webhooks"):
+    camera.page.route("**/api/org-management", refuse)
+    for name in FAILING:
         camera.page.goto(camera.base + PAGES[name])
         camera.page.get_by_role("button", name="Retry").first.wait_for(timeout=15_000)
         camera.shoot(f"{name}-error")

@@ -4,7 +4,6 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { makeQueryClient } from "@/api/query-client";
 import { ErrorState } from "@/components/states";
-import { Toaster } from "@/components/ui/toast";
 import { parseSearch, stringifySearch } from "@/lib/search-params";
 import { followSystemTheme } from "@/lib/theme";
 import { routeTree } from "./routeTree.gen";
@@ -34,7 +33,6 @@ createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={queryClient}>
       <RouterProvider router={router} />
-      <Toaster />
     </QueryClientProvider>
   </StrictMode>,
 );

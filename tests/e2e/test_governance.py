@@ -72,8 +72,11 @@ def test_a_group_waits_as_well_and_its_plan_names_who_would_join(console, networ
     console.get_by_role("button", name="Create Group").first.click()
     dialog = console.get_by_role("dialog")
     dialog.get_by_label("Name").fill("ops")
-    dialog.get_by_role("button", name="Create").click()
-    expect(dialog.get_by_text("Kept as a plan: a second administrator has to approve it.")).to_be_visible()
+    dialog.get_by_role("button", name="Preview").click()
+    preview = console.get_by_role("dialog", name="Create ops")
+    preview.get_by_role("button", name="Ask for approval").click()
+    waiting = console.get_by_role("region", name="Open change")
+    expect(waiting.get_by_text("waits for a second administrator")).to_be_visible()
     changes = {
         "segmentation_groups": {"create": [{"name": "crew", "members": [network.id_of("db")]}]},
         "posture_policies": {"create": [{"name": "Firewall", "require_firewall": True}]},

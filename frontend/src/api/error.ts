@@ -21,13 +21,17 @@ export function isForbidden(error: unknown): boolean {
   return error instanceof ApiError && ["FORBIDDEN", "INSUFFICIENT_SCOPE", "IP_NOT_ALLOWED"].includes(error.code);
 }
 
-// It is no failure: the change was kept, and somebody else decides.
-const KEPT_AS_PLAN = "Kept as a plan: a second administrator has to approve it. It is under Access rules.";
+const KEPT_AS_PLAN = "Kept as a plan: a second administrator has to approve it.";
+
+/** The plan that a change was kept as: no failure, somebody else decides. */
+export function planKept(error: unknown): string | null {
+  return error instanceof ApiError && error.code === "FOUR_EYES_REQUIRED" && typeof error.more.plan_id === "string" ? error.more.plan_id : null;
+}
 
 /** What a person should read; never a stack or a bare status. */
 export function messageOf(error: unknown): string {
   if (error instanceof ApiError) {
-    if (error.code === "FOUR_EYES_REQUIRED" && error.more.plan_id) return KEPT_AS_PLAN;
+    if (planKept(error) !== null) return KEPT_AS_PLAN;
     return error.retryAfterSeconds ? `${error.message} Try again in ${waitText(error.retryAfterSeconds)}.` : error.message;
   }
   return "Something went wrong in this page.";

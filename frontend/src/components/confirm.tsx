@@ -1,6 +1,7 @@
+import { Link } from "@tanstack/react-router";
 import { useState, type ReactNode } from "react";
-import { messageOf } from "@/api/error";
-import { Button } from "./ui/button";
+import { messageOf, planKept } from "@/api/error";
+import { Button, buttonClass } from "./ui/button";
 import { Dialog, DialogActions } from "./ui/dialog";
 import { TextField } from "./ui/field";
 
@@ -19,7 +20,8 @@ interface Props {
 export function Confirm({ title, children, action, danger = true, typed, onConfirm, onClose }: Props) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<string | null>(null);
+  const [failure, setFailure] = useState<unknown>(null);
+  const kept = planKept(failure) !== null;
 
   async function confirm() {
     setBusy(true);
@@ -28,7 +30,7 @@ export function Confirm({ title, children, action, danger = true, typed, onConfi
       await onConfirm();
       onClose();
     } catch (error) {
-      setFailure(messageOf(error));
+      setFailure(error);
       setBusy(false);
     }
   }
@@ -52,12 +54,14 @@ export function Confirm({ title, children, action, danger = true, typed, onConfi
             className="font-mono"
           />
         )}
-        <FormFailure text={failure} />
+        <Failure error={failure} />
         <DialogActions>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone={danger ? "danger" : "primary"} busy={busy} disabled={busy || (typed !== undefined && text !== typed)}>
-            {action}
-          </Button>
+          <Button onClick={onClose}>{kept ? "Close" : "Cancel"}</Button>
+          {!kept && (
+            <Button type="submit" tone={danger ? "danger" : "primary"} busy={busy} disabled={busy || (typed !== undefined && text !== typed)}>
+              {action}
+            </Button>
+          )}
         </DialogActions>
       </form>
     </Dialog>
@@ -71,5 +75,20 @@ export function FormFailure({ text }: { text: string | null }) {
     <p role="alert" className="rounded-lg bg-red-soft px-3 py-2 text-red">
       {text}
     </p>
+  );
+}
+
+/** Why something was not done; a change that was kept for a second administrator is no failure, and leads to its plan. */
+export function Failure({ error }: { error: unknown }) {
+  if (!error) return null;
+  const planId = planKept(error);
+  if (planId === null) return <FormFailure text={messageOf(error)} />;
+  return (
+    <div role="status" className="flex flex-wrap items-center justify-between gap-2 rounded-lg bg-yellow-soft px-3 py-2 text-yellow">
+      {messageOf(error)}
+      <Link to="/acls/plans/$planId" params={{ planId }} className={buttonClass("quiet", "sm")}>
+        Open the plan
+      </Link>
+    </div>
   );
 }

@@ -75,6 +75,12 @@ describe("what is fetched again", () => {
     expect(topics({})).not.toContain("flow_logs");
   });
 
+  it("is the settings, and what they decide, whatever of them changed", () => {
+    const changed = staleTopics({ ...event, channel: "general", table: "org_settings", payload: { id: "s", posture_enforcement: "enforce" } });
+    expect(changed).toContainEqual({ topic: "org_settings", changed: null });
+    expect(changed).toContainEqual({ topic: "evaluation", changed: null });
+  });
+
   it("is the whole table after a new row", () => {
     expect(staleTopics({ ...event, event: "INSERT" })[0]).toEqual({ topic: "machines", changed: null });
   });

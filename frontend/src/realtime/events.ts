@@ -57,8 +57,8 @@ export function staleTopics({ event, table, channel, payload }: LiveEvent): { to
   if (!table) return [{ topic: channel, changed: null }, ...figures];
   const changed = event === "UPDATE" && payload ? Object.keys(payload) : null;
   if (table === "machines" && (changed?.some((column) => NAMED_BY.includes(column)) ?? true)) figures.push({ topic: "dns", changed: null });
-  // Whether everything is denied stands in the answer that holds the settings.
-  if (table === "organizations") figures.push({ topic: "org_settings", changed: null });
+  // The answer that holds the settings, and whether everything is denied, is no row that could be patched.
+  if (table === "organizations" || table === "org_settings") figures.push({ topic: "org_settings", changed: null }, { topic: "evaluation", changed: null });
   // Whether flows are recorded stands in the answer that holds them.
   if (table === "org_settings") figures.push({ topic: "flow_logs", changed: null });
   return [{ topic: table, changed }, ...figures];

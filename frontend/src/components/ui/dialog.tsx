@@ -1,6 +1,6 @@
 import { clsx } from "clsx";
 import { X } from "lucide-react";
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 import { Button } from "./button";
 
 interface Props {
@@ -25,7 +25,8 @@ const shapes = {
 export function Dialog({ title, description, onClose, children, as = "dialog", dismissable = true, wide }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => {
+  // Closed while it still stands in the page: the platform gives no focus back for a dialog that was taken out.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     return () => dialog?.close();
@@ -37,12 +38,14 @@ export function Dialog({ title, description, onClose, children, as = "dialog", d
       className={clsx("overflow-y-auto border border-line bg-surface p-0 text-left text-ink shadow-float", shapes[as], as === "dialog" && (wide ? "w-[min(46rem,calc(100vw-1.5rem))]" : "w-[min(32rem,calc(100vw-1.5rem))]"))}
       onCancel={(event) => {
         event.preventDefault();
+        // React hands it up to the dialog that this one stands on, and what was typed there would be gone.
+        event.stopPropagation();
         if (dismissable) onClose();
       }}
     >
       <header className="flex items-start gap-3 px-5 pt-5 pb-1">
         <div className="min-w-0 flex-1">
-          <h2 id={titleId} className="text-[1.06rem] font-semibold tracking-tight text-balance">
+          <h2 id={titleId} className="text-[1.06rem] font-semibold tracking-tight text-balance wrap-anywhere">
             {title}
           </h2>
           {description && <div className="mt-1 text-muted">{description}</div>}
@@ -58,7 +61,7 @@ export function Dialog({ title, description, onClose, children, as = "dialog", d
   );
 }
 
-/** Buttons that stay in sight however long the dialog is. */
+/** Buttons that stay in sight however long the dialog is; what goes on beneath them fades. */
 export function DialogActions({ children }: { children: ReactNode }) {
-  return <div className="sticky bottom-0 z-10 -mx-5 mt-2 -mb-5 flex flex-wrap justify-end gap-2 bg-surface px-5 pt-3 pb-5">{children}</div>;
+  return <div className="sticky bottom-0 z-10 -mx-5 mt-2 -mb-5 flex flex-wrap justify-end gap-2 bg-surface px-5 pt-3 pb-5 before:pointer-events-none before:absolute before:inset-x-0 before:bottom-full before:h-5 before:bg-linear-to-t before:from-surface before:to-transparent">{children}</div>;
 }

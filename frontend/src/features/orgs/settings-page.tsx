@@ -8,6 +8,8 @@ import { orgSettingsQuery } from "@/api/org-settings";
 import type { OrgSettings } from "@/api/tables";
 import { Copyable } from "@/components/copy";
 import { Page } from "@/components/page";
+import { OpenPlans } from "@/components/plans/open-plans";
+import { PlannedChange, type Planned } from "@/components/plans/planned-change";
 import { QueryView } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Card, Fact, Facts } from "@/components/ui/card";
@@ -23,15 +25,17 @@ export function SettingsPage() {
   const { org } = useCurrentOrg();
   useChannels("general");
   const settings = useQuery(orgSettingsQuery(org.id));
+  const [plan, setPlan] = useState<Planned | null>(null);
   return (
     <Page title="Settings" subtitle={org.name}>
+      <OpenPlans />
       <div className="gap-4 xl:columns-2 [&>*]:mb-4 [&>*]:break-inside-avoid">
         <NameCard key={org.id} />
         <QueryView query={settings} skeleton={<SkeletonLines count={6} />}>
           {(values) => (
             <>
               {settingGroups.map((group) => (
-                <GroupCard key={group.title} group={group} values={values} />
+                <GroupCard key={group.title} group={group} values={values} onPlan={setPlan} />
               ))}
               <TagOwnersCard />
               <LockdownCard locked={values.lockdown_mode} />
@@ -39,6 +43,7 @@ export function SettingsPage() {
           )}
         </QueryView>
       </div>
+      {plan && <PlannedChange {...plan} onClose={() => setPlan(null)} />}
     </Page>
   );
 }
@@ -89,7 +94,13 @@ function NameCard() {
   );
 }
 
-function GroupCard({ group, values }: { group: (typeof settingGroups)[number]; values: OrgSettings }) {
+interface GroupProps {
+  group: (typeof settingGroups)[number];
+  values: OrgSettings;
+  onPlan: (plan: Planned) => void;
+}
+
+function GroupCard({ group, values, onPlan }: GroupProps) {
   const { org } = useCurrentOrg();
   const client = useQueryClient();
   const key = orgKey(org.id, "org_settings");
@@ -105,7 +116,7 @@ function GroupCard({ group, values }: { group: (typeof settingGroups)[number]; v
     <Card title={group.title}>
       <div className="divide-y divide-line">
         {rows.map((row) => (
-          <SettingRow key={row.name} row={row} value={values[row.name]} onChange={change} />
+          <SettingRow key={row.name} row={row} value={values[row.name]} onChange={change} onPlan={onPlan} />
         ))}
       </div>
     </Card>

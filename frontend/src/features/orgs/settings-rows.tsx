@@ -1,7 +1,8 @@
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { messageOf } from "@/api/error";
+import type { Membership } from "@/api/session";
 import type { OrgSettings } from "@/api/tables";
+import type { Planned } from "@/components/plans/planned-change";
 import { SelectField } from "@/components/ui/field";
 import { SwitchRow } from "@/components/ui/switch";
 import { toast } from "@/components/ui/toast";
@@ -12,6 +13,8 @@ interface Row {
   hint: string;
   /** Changed by owners only. */
   owner?: true;
+  /** Decides who reaches whom: its change is looked at before it is made. */
+  plan?: (next: boolean, org: Pick<Membership, "slug">) => Planned;
   /** The values to choose from; without them the setting is a switch. */
   choices?: readonly { value: string | number; text: string }[];
 }
@@ -27,6 +30,17 @@ const trials = [
   { value: 0, text: "No, keep them" },
   ...[1, 5, 15].map((minutes) => ({ value: minutes * 60, text: `After ${minutes} min without confirmation` })),
 ];
+
+function defaultDeny(on: boolean, { slug }: Pick<Membership, "slug">): Planned {
+  return {
+    title: on ? "Deny what no rule allows?" : "Allow what no rule denies?",
+    action: on ? "Deny" : "Allow",
+    note: on ? undefined : "Every machine reaches every other, but for what a rule denies.",
+    typed: () => (on ? undefined : slug),
+    changes: () => ({ settings: { default_deny: on } }),
+    done: "Default deny saved",
+  };
+}
 
 /** Only settings that something enforces: a switch that does nothing would be believed. */
 export const settingGroups: readonly Group[] = [
@@ -56,6 +70,7 @@ export const settingGroups: readonly Group[] = [
   {
     title: "Security",
     rows: [
+      { name: "default_deny", label: "Default deny", hint: "What no rule allows is denied.", owner: true, plan: defaultDeny },
       { name: "api_key_max_days", label: "Longest life of an API key", hint: "Keys for programs end after this at the latest.", owner: true, choices: days(30, 90, 180, 365) },
       { name: "flow_logs_enabled", label: "Flow log", hint: "Machines report who connected to whom through which port, allowed or denied; never what was sent. Kept for 30 days, read by owners, administrators and auditors." },
     ],
@@ -68,10 +83,11 @@ interface Props {
   row: Row;
   value: Value;
   onChange: (settings: Partial<OrgSettings>) => Promise<void>;
+  onPlan: (plan: Planned) => void;
 }
 
-/** One setting; saved as soon as it is changed, shown as stored again when that fails. */
-export function SettingRow({ row, value, onChange }: Props) {
+/** One setting; saved as soon as it is changed, or once its plan is applied, and shown as stored again when that fails. */
+export function SettingRow({ row, value, onChange, onPlan }: Props) {
   const { org } = useCurrentOrg();
   const isAdmin = useIsAdmin();
   const [busy, setBusy] = useState(false);
@@ -84,13 +100,13 @@ export function SettingRow({ row, value, onChange }: Props) {
       await onChange({ [row.name]: next });
       toast.done(`${row.label} saved`);
     } catch (error) {
-      toast.failed(messageOf(error));
+      toast.refused(error);
     } finally {
       setBusy(false);
     }
   }
   if (row.choices) return <ChoiceRow row={row} hint={hint} choices={row.choices} value={value} disabled={disabled} onChange={(next) => void save(next)} />;
-  return <SwitchRow label={row.label} hint={hint} checked={value === true} disabled={disabled} onChange={(next) => void save(next)} />;
+  return <SwitchRow label={row.label} hint={hint} checked={value === true} disabled={disabled} onChange={(next) => (row.plan ? onPlan(row.plan(next, org)) : void save(next))} />;
 }
 
 interface ChoiceProps {

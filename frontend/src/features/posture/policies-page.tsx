@@ -1,33 +1,24 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Copy, Plus, ShieldPlus } from "lucide-react";
 import { useState } from "react";
-import { act } from "@/api/act";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { messageOf } from "@/api/error";
-import { orgKey } from "@/api/keys";
-import { orgSettingsQuery } from "@/api/org-settings";
-import { changeRow, removeRow } from "@/api/rows";
-import type { OnFail, PostureMode, PosturePolicy } from "@/api/tables";
-import { Confirm } from "@/components/confirm";
+import type { OnFail, PosturePolicy } from "@/api/tables";
 import { SwitchedControls } from "@/components/item-controls";
 import { Page } from "@/components/page";
+import { OpenPlans } from "@/components/plans/open-plans";
+import { PlannedChange, type Planned } from "@/components/plans/planned-change";
+import { deleting, saving, switching, type Opened } from "@/components/plans/row-changes";
 import { Notice, QueryView } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
-import { Card } from "@/components/ui/card";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { toast } from "@/components/ui/toast";
 import { UnknownNames } from "@/components/unknown-names";
 import { useChannels } from "@/realtime/provider";
+import { ModeCard } from "./mode-card";
+import { draftOf, policyValues } from "./policy-draft";
 import { PolicyDrawer } from "./policy-drawer";
 import { isTemplate, posturePoliciesQuery } from "./queries";
 import { requirementsOf } from "./requirements";
-
-const modes: Record<PostureMode, { label: string; hint: string }> = {
-  disabled: { label: "Disabled", hint: "Reports are kept, nothing is judged." },
-  monitor: { label: "Monitor", hint: "Machines are judged and warned, never cut off." },
-  enforce: { label: "Enforce", hint: "What fails after its grace is dealt with as its policy says." },
-};
 
 /** What healthy means here, and what happens to machines that are not. */
 export function PoliciesPage() {
@@ -35,15 +26,17 @@ export function PoliciesPage() {
   const isAdmin = useIsAdmin();
   useChannels("posture");
   const query = useQuery(posturePoliciesQuery(org.id));
-  const [opened, setOpened] = useState<PosturePolicy | "new" | null>(null);
+  const [opened, setOpened] = useState<Opened<PosturePolicy>>(null);
+  const close = () => setOpened(null);
   const add = isAdmin && (
-    <Button tone="primary" onClick={() => setOpened("new")}>
+    <Button tone="primary" onClick={() => setOpened({ form: null })}>
       <Plus /> Create Policy
     </Button>
   );
   return (
     <Page title="Posture policies" subtitle="What a healthy machine is, and what happens to others." actions={add}>
-      <ModeCard />
+      <OpenPlans />
+      <ModeCard onPlan={(plan) => setOpened({ plan })} />
       <QueryView query={query} skeleton={<SkeletonLines count={4} className="[&>*]:h-24" />}>
         {(policies) => {
           const own = policies.filter((policy) => !isTemplate(policy));
@@ -54,7 +47,7 @@ export function PoliciesPage() {
                 <ul className="grid gap-3">
                   {own.map((policy) => (
                     <li key={policy.id}>
-                      <OwnPolicy policy={policy} onEdit={() => setOpened(policy)} />
+                      <OwnPolicy policy={policy} onOpen={setOpened} />
                     </li>
                   ))}
                 </ul>
@@ -63,55 +56,14 @@ export function PoliciesPage() {
                   {isAdmin ? "Write one, or copy a template from below." : "An administrator has not written one yet."}
                 </Notice>
               )}
-              {templates.length > 0 && <Templates templates={templates} />}
+              {templates.length > 0 && <Templates templates={templates} onPlan={(plan) => setOpened({ plan })} />}
             </div>
           );
         }}
       </QueryView>
-      {opened && <PolicyDrawer policy={opened === "new" ? null : opened} onClose={() => setOpened(null)} />}
+      {opened && "form" in opened && <PolicyDrawer policy={opened.form} onClose={close} />}
+      {opened && "plan" in opened && <PlannedChange {...opened.plan} onClose={close} />}
     </Page>
-  );
-}
-
-function ModeCard() {
-  const { org } = useCurrentOrg();
-  const isAdmin = useIsAdmin();
-  const client = useQueryClient();
-  const { data: settings } = useQuery(orgSettingsQuery(org.id));
-  const mode = settings?.posture_enforcement;
-  const [asked, setAsked] = useState<PostureMode | null>(null);
-  async function change(next: PostureMode) {
-    await act("org-management", "update_org_settings", { org_id: org.id, posture_enforcement: next });
-    await Promise.all(["org_settings", "posture_reports", "machines"].map((topic) => client.invalidateQueries({ queryKey: orgKey(org.id, topic) })));
-    toast.done(`Posture mode: ${modes[next].label.toLowerCase()}`);
-  }
-  return (
-    <Card title="Mode" className="mb-5">
-      <div role="radiogroup" aria-label="Posture mode" className="grid gap-2 sm:grid-cols-3">
-        {(Object.keys(modes) as PostureMode[]).map((value) => (
-          <label
-            key={value}
-            className="cursor-pointer rounded-xl border border-line px-3.5 py-2.5 has-checked:border-accent has-checked:bg-accent-soft has-disabled:cursor-default has-focus-visible:outline-2 has-focus-visible:outline-offset-2 has-focus-visible:outline-accent"
-          >
-            <input
-              type="radio"
-              name="posture-mode"
-              className="sr-only"
-              checked={mode === value}
-              disabled={!isAdmin || mode === undefined}
-              onChange={() => (value === "enforce" ? setAsked(value) : void change(value).catch((error: unknown) => toast.failed(messageOf(error))))}
-            />
-            <span className="block font-medium">{modes[value].label}</span>
-            <span className="block text-[0.83rem] text-muted">{modes[value].hint}</span>
-          </label>
-        ))}
-      </div>
-      {asked && (
-        <Confirm title="Enforce the posture policies?" action="Enforce" onClose={() => setAsked(null)} onConfirm={() => change(asked)}>
-          Machines that fail a policy after its grace are restricted or quarantined as it says. The page Device posture shows which fail now.
-        </Confirm>
-      )}
-    </Card>
   );
 }
 
@@ -137,20 +89,8 @@ function Summary({ policy }: { policy: PosturePolicy }) {
   );
 }
 
-function OwnPolicy({ policy, onEdit }: { policy: PosturePolicy; onEdit: () => void }) {
-  const { org } = useCurrentOrg();
+function OwnPolicy({ policy, onOpen }: { policy: PosturePolicy; onOpen: (opened: Opened<PosturePolicy>) => void }) {
   const isAdmin = useIsAdmin();
-  const client = useQueryClient();
-  const [removing, setRemoving] = useState(false);
-  const refresh = () => Promise.all(["posture_policies", "posture_reports"].map((topic) => client.invalidateQueries({ queryKey: orgKey(org.id, topic) })));
-  const turn = useMutation({
-    mutationFn: (enabled: boolean) => changeRow("posture_policies", org.id, policy.id, { enabled }),
-    onSuccess: async (_, enabled) => {
-      await refresh();
-      toast.done(enabled ? "Policy enabled" : "Policy disabled");
-    },
-    onError: (error) => toast.failed(messageOf(error)),
-  });
   return (
     <article aria-label={`Policy ${policy.name}`} className="rounded-2xl border border-line bg-surface p-4 shadow-card">
       <header className="flex flex-wrap items-center gap-2">
@@ -159,41 +99,23 @@ function OwnPolicy({ policy, onEdit }: { policy: PosturePolicy; onEdit: () => vo
         <UnknownNames names={policy.unresolved} />
         {isAdmin && (
           <span className="ml-auto flex items-center gap-1">
-            <SwitchedControls name={policy.name} enabled={policy.enabled} busy={turn.isPending} onEdit={onEdit} onDelete={() => setRemoving(true)} onSwitch={(enabled) => turn.mutate(enabled)} />
+            <SwitchedControls
+              name={policy.name}
+              enabled={policy.enabled}
+              onEdit={() => onOpen({ form: policy })}
+              onDelete={() => onOpen({ plan: { ...deleting("posture_policies", policy), note: "Machines that only it holds in quarantine are released." } })}
+              onSwitch={(enabled) => onOpen({ plan: switching("posture_policies", policy, enabled) })}
+            />
           </span>
         )}
       </header>
       <Summary policy={policy} />
-      {removing && (
-        <Confirm
-          title={`Delete ${policy.name}?`}
-          action="Delete"
-          onClose={() => setRemoving(false)}
-          onConfirm={async () => {
-            await removeRow("posture_policies", org.id, policy.id);
-            await refresh();
-            toast.done("Policy deleted");
-          }}
-        >
-          Machines that only it holds in quarantine are released.
-        </Confirm>
-      )}
     </article>
   );
 }
 
-function Templates({ templates }: { templates: PosturePolicy[] }) {
-  const { org } = useCurrentOrg();
+function Templates({ templates, onPlan }: { templates: PosturePolicy[]; onPlan: (plan: Planned) => void }) {
   const isAdmin = useIsAdmin();
-  const client = useQueryClient();
-  const copy = useMutation({
-    mutationFn: (template: PosturePolicy) => act("posture", "from_template", { org_id: org.id, template_id: template.id }),
-    onSuccess: async (_, { name }) => {
-      await client.invalidateQueries({ queryKey: orgKey(org.id, "posture_policies") });
-      toast.done(`${name} copied`);
-    },
-    onError: (error) => toast.failed(messageOf(error)),
-  });
   return (
     <section aria-labelledby="templates">
       <h2 id="templates" className="mb-2.5 font-semibold tracking-tight">
@@ -207,7 +129,7 @@ function Templates({ templates }: { templates: PosturePolicy[] }) {
             </h3>
             <Summary policy={template} />
             {isAdmin && (
-              <Button size="sm" className="mt-3 self-start" disabled={copy.isPending} onClick={() => copy.mutate(template)}>
+              <Button size="sm" className="mt-3 self-start" aria-label={`Copy ${template.name}`} onClick={() => onPlan(copying(template))}>
                 <Copy /> Copy
               </Button>
             )}
@@ -216,4 +138,9 @@ function Templates({ templates }: { templates: PosturePolicy[] }) {
       </ul>
     </section>
   );
+}
+
+function copying(template: PosturePolicy): Planned {
+  const values = { ...policyValues(draftOf(template)), enabled: true };
+  return { title: `Copy ${template.name}`, action: "Copy", changes: () => saving("posture_policies", null, values), done: `${template.name} copied` };
 }

@@ -40,6 +40,26 @@ export const blankPolicy: PolicyDraft = {
   grace: "0",
 };
 
+/** What the form calls its fields. */
+export const labels: Record<keyof PolicyDraft, string> = {
+  name: "Name",
+  description: "Description",
+  tags: "Tags",
+  groups: "Groups",
+  disk: "Disk encryption",
+  firewall: "Firewall",
+  antivirus: "Antivirus",
+  autoUpdate: "Automatic updates",
+  patchAge: "Patches not older than (days)",
+  screenLock: "Screen lock",
+  idleMinutes: "Locks within (minutes)",
+  agentVersion: "Agent not older than",
+  systems: "Systems",
+  versions: "System not older than",
+  onFail: "A machine that fails",
+  grace: "After (minutes)",
+};
+
 export function draftOf(policy: PosturePolicy): PolicyDraft {
   return {
     name: policy.name,
@@ -100,6 +120,16 @@ export function versionsOf(text: string): Record<string, unknown> {
   }
   if (Object.keys(linux).length > 0) found.linux = linux;
   return found;
+}
+
+/** What shows to be wrong before anybody is asked, by the column it is about. */
+export function faultsOf(draft: PolicyDraft): Partial<Record<string, string>> {
+  try {
+    versionsOf(draft.versions);
+    return {};
+  } catch (fault) {
+    return { min_os_version: (fault as VersionFault).message };
+  }
 }
 
 export class VersionFault extends Error {}

@@ -3,7 +3,6 @@ import { Link } from "@tanstack/react-router";
 import { FileQuestion } from "lucide-react";
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { messageOf } from "@/api/error";
 import { BackLink } from "@/components/back-link";
 import { Confirm } from "@/components/confirm";
 import { Page } from "@/components/page";
@@ -126,7 +125,7 @@ function DecisionRow({ row, campaign }: { row: ReviewDecision; campaign: Campaig
       )}
       {mayDecide && (
         <span className="flex flex-wrap gap-2">
-          <Button size="sm" disabled={decide.isPending} aria-label={`Keep ${name}`} onClick={() => decide.mutate({ decision: "approve" }, { onError: (error) => toast.failed(messageOf(error)) })}>
+          <Button size="sm" disabled={decide.isPending} aria-label={`Keep ${name}`} onClick={() => decide.mutate({ decision: "approve" }, { onError: (error) => toast.refused(error) })}>
             Keep
           </Button>
           <Button size="sm" disabled={decide.isPending} aria-label={`Change ${name}`} onClick={() => setAsking("modify")}>

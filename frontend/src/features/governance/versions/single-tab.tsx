@@ -4,7 +4,6 @@ import { useState } from "react";
 import { act } from "@/api/act";
 import type { PolicyVersion } from "@/api/answers";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { messageOf } from "@/api/error";
 import { orgKey } from "@/api/keys";
 import { membersQuery } from "@/api/members";
 import { Confirm } from "@/components/confirm";
@@ -69,7 +68,7 @@ function Versions({ ruleId, name }: { ruleId: string; name: string }) {
       await refresh();
       toast.done("Version kept");
     },
-    onError: (error) => toast.failed(messageOf(error)),
+    onError: (error) => toast.refused(error),
   });
   const keepButton = isAdmin && (
     <Button size="sm" busy={keep.isPending} onClick={() => keep.mutate()}>

@@ -1,16 +1,18 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { ApiError, messageOf } from "@/api/error";
+import { ApiError } from "@/api/error";
 import type { Machine } from "@/api/tables";
-import { FormFailure } from "@/components/confirm";
+import { Failure } from "@/components/confirm";
+import { Contest, useContest } from "@/components/contested";
 import { Button } from "@/components/ui/button";
 import { Dialog, DialogActions } from "@/components/ui/dialog";
 import { TextField } from "@/components/ui/field";
 import { SwitchRow } from "@/components/ui/switch";
 import { toast } from "@/components/ui/toast";
+import { differing } from "@/lib/contested";
 import { listOf } from "@/lib/list";
-import { actOnMachine } from "../queries";
+import { actOnMachine, machineQuery } from "../queries";
 
 interface Props {
   machine: Machine;
@@ -27,41 +29,36 @@ const flagTexts: Record<Flag, { label: string; hint: string }> = {
   accept_routes: { label: "Accept routes", hint: "Use the subnets that other machines offer." },
 };
 
+const labels = { name: "Name", tags: "Tags", routes: "Advertised subnets", shields_up: flagTexts.shields_up.label, ssh_enabled: flagTexts.ssh_enabled.label, accept_routes: flagTexts.accept_routes.label };
+
 /** Name, tags, subnets and switches, saved in one call: all of it or none. */
 export function EditDialog({ machine, onClose, onSaved }: Props) {
   const { org } = useCurrentOrg();
   const isAdmin = useIsAdmin();
-  const [name, setName] = useState(machine.name);
-  const [tags, setTags] = useState(machine.tags.join(", "));
-  const [routes, setRoutes] = useState(machine.advertised_routes.join(", "));
-  const [flags, setFlags] = useState<Record<Flag, boolean>>(machine);
+  const client = useQueryClient();
+  const [opened] = useState(machine);
+  const read = () => client.query({ ...machineQuery(org.id, machine.id), staleTime: 0 });
+  const contest = useContest({ opened, present: machine, read, draftOf, blank: draftOf(machine) });
+  const { draft, change } = contest;
 
   const save = useMutation({
-    mutationFn: () => actOnMachine(org.id, machine.id, "update", changes()),
+    mutationFn: async () => {
+      const seen = await contest.fresh();
+      await actOnMachine(org.id, machine.id, "update", changesOf(draftOf(seen ?? machine), draft));
+    },
     onSuccess: async () => {
-      toast.done(`${name} saved`);
+      toast.done(`${draft.name} saved`);
       onClose();
       await onSaved();
     },
   });
   const { error } = save;
-  const fieldError = (field: string, code?: string) =>
-    error instanceof ApiError && (error.field === field || error.code === code) ? error.message : null;
-  const shownAtField = fieldError("name", "CONFLICT") ?? fieldError("tags") ?? fieldError("routes");
+  const fieldError = (field: string) => (error instanceof ApiError && error.field === field ? error.message : null);
+  const shownAtField = fieldError("name") ?? fieldError("tags") ?? fieldError("routes");
 
-  // Only what changed is sent, so that saving never undoes what somebody else has just set.
-  function changes(): object {
-    const changedFlags = Object.fromEntries(flagNames.filter((flag) => flags[flag] !== machine[flag]).map((flag) => [flag, flags[flag]]));
-    return {
-      ...(name.trim() !== machine.name && { name: name.trim() }),
-      ...(listOf(tags).join() !== machine.tags.join() && { tags: listOf(tags) }),
-      ...(listOf(routes).join() !== machine.advertised_routes.join() && { advertised_routes: listOf(routes) }),
-      ...(Object.keys(changedFlags).length > 0 && { flags: changedFlags }),
-    };
-  }
   function submit() {
-    if (Object.keys(changes()).length === 0) onClose();
-    else save.mutate();
+    if (contest.changed) save.mutate();
+    else onClose();
   }
   return (
     <Dialog title="Edit Machine" onClose={onClose}>
@@ -72,12 +69,13 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
           submit();
         }}
       >
-        <TextField label="Name" value={name} onChange={(event) => setName(event.target.value)} required maxLength={100} error={fieldError("name", "CONFLICT")} />
+        <Contest noun="machine" labels={labels} contest={contest} />
+        <TextField label="Name" value={draft.name} onChange={(event) => change({ name: event.target.value })} required maxLength={100} error={fieldError("name")} />
         {isAdmin && (
           <TextField
             label="Tags"
-            value={tags}
-            onChange={(event) => setTags(event.target.value)}
+            value={draft.tags}
+            onChange={(event) => change({ tags: event.target.value })}
             placeholder="web, production"
             hint="Separated by commas."
             error={fieldError("tags")}
@@ -85,8 +83,8 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
         )}
         <TextField
           label="Advertised subnets"
-          value={routes}
-          onChange={(event) => setRoutes(event.target.value)}
+          value={draft.routes}
+          onChange={(event) => change({ routes: event.target.value })}
           placeholder="192.168.1.0/24"
           className="font-mono"
           hint="Networks behind it that others may reach through it. New ones wait for approval."
@@ -94,10 +92,10 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
         />
         <div className="divide-y divide-line">
           {flagNames.map((flag) => (
-            <SwitchRow key={flag} {...flagTexts[flag]} checked={flags[flag]} onChange={(on) => setFlags({ ...flags, [flag]: on })} />
+            <SwitchRow key={flag} {...flagTexts[flag]} checked={draft[flag]} onChange={(on) => change({ [flag]: on })} />
           ))}
         </div>
-        <FormFailure text={error && !shownAtField ? messageOf(error) : null} />
+        <Failure error={shownAtField ? null : error} />
         <DialogActions>
           <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" tone="primary" busy={save.isPending}>
@@ -107,4 +105,22 @@ export function EditDialog({ machine, onClose, onSaved }: Props) {
       </form>
     </Dialog>
   );
+}
+
+type Draft = Pick<Machine, "name" | Flag> & { tags: string; routes: string };
+
+function draftOf({ name, tags, advertised_routes, shields_up, ssh_enabled, accept_routes }: Machine): Draft {
+  return { name, tags: tags.join(", "), routes: advertised_routes.join(", "), shields_up, ssh_enabled, accept_routes };
+}
+
+/** Only what changed is sent, so that saving never undoes what somebody else has just set. */
+function changesOf(before: Draft, after: Draft): object {
+  const changed = differing(before, after);
+  const flags = Object.fromEntries(flagNames.filter((flag) => changed.includes(flag)).map((flag) => [flag, after[flag]]));
+  return {
+    ...(changed.includes("name") && { name: after.name.trim() }),
+    ...(changed.includes("tags") && { tags: listOf(after.tags) }),
+    ...(changed.includes("routes") && { advertised_routes: listOf(after.routes) }),
+    ...(Object.keys(flags).length > 0 && { flags }),
+  };
 }

@@ -1,32 +1,23 @@
-import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Plus, SlidersHorizontal } from "lucide-react";
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { messageOf } from "@/api/error";
-import { from } from "@/api/from";
-import { narrowedBy, orgKey } from "@/api/keys";
-import { changeRow, removeRow } from "@/api/rows";
 import type { AbacPolicy } from "@/api/tables";
-import { Confirm } from "@/components/confirm";
 import { EndChips, useEndNames, type EndNames } from "@/components/end-chips";
 import { SwitchedControls } from "@/components/item-controls";
 import { Page } from "@/components/page";
+import { OpenPlans } from "@/components/plans/open-plans";
+import { PlannedChange } from "@/components/plans/planned-change";
+import { deleting, switching, type Opened } from "@/components/plans/row-changes";
 import { Notice, QueryView } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { toast } from "@/components/ui/toast";
 import { UnknownNames } from "@/components/unknown-names";
 import { useChannels } from "@/realtime/provider";
 import { attributesText } from "./policy-draft";
 import { PolicyDrawer } from "./policy-drawer";
-
-function abacQuery(orgId: string) {
-  return queryOptions({
-    queryKey: orgKey(orgId, "abac_policies", narrowedBy({ name: true })),
-    queryFn: ({ signal }) => from("abac_policies").in(orgId).order("priority").limit(1000).rows(signal),
-  });
-}
+import { abacQuery } from "./queries";
 
 /** What an allowed connection must hold besides, whichever rule allows it. */
 export function AttributesPage() {
@@ -35,21 +26,23 @@ export function AttributesPage() {
   useChannels("acl");
   const query = useQuery(abacQuery(org.id));
   const names = useEndNames();
-  const [opened, setOpened] = useState<AbacPolicy | "new" | null>(null);
+  const [opened, setOpened] = useState<Opened<AbacPolicy>>(null);
+  const close = () => setOpened(null);
   const add = isAdmin && (
-    <Button tone="primary" onClick={() => setOpened("new")}>
+    <Button tone="primary" onClick={() => setOpened({ form: null })}>
       <Plus /> Add policy
     </Button>
   );
   return (
     <Page title="Attribute policies" subtitle="Held against every connection that a rule allows. They only ever take access away." actions={add}>
+      <OpenPlans />
       <QueryView query={query} skeleton={<SkeletonLines count={4} className="[&>*]:h-24" />}>
         {(policies) =>
           policies.length > 0 ? (
             <ul className="grid gap-3">
               {policies.map((policy) => (
                 <li key={policy.id}>
-                  <PolicyCard policy={policy} names={names} onEdit={() => setOpened(policy)} />
+                  <PolicyCard policy={policy} names={names} onOpen={setOpened} />
                 </li>
               ))}
             </ul>
@@ -60,25 +53,14 @@ export function AttributesPage() {
           )
         }
       </QueryView>
-      {opened && <PolicyDrawer policy={opened === "new" ? null : opened} names={names} onClose={() => setOpened(null)} />}
+      {opened && "form" in opened && <PolicyDrawer policy={opened.form} names={names} onClose={close} />}
+      {opened && "plan" in opened && <PlannedChange {...opened.plan} onClose={close} />}
     </Page>
   );
 }
 
-function PolicyCard({ policy, names, onEdit }: { policy: AbacPolicy; names: EndNames; onEdit: () => void }) {
-  const { org } = useCurrentOrg();
+function PolicyCard({ policy, names, onOpen }: { policy: AbacPolicy; names: EndNames; onOpen: (opened: Opened<AbacPolicy>) => void }) {
   const isAdmin = useIsAdmin();
-  const client = useQueryClient();
-  const [removing, setRemoving] = useState(false);
-  const refresh = () => Promise.all(["abac_policies", "evaluation"].map((topic) => client.invalidateQueries({ queryKey: orgKey(org.id, topic) })));
-  const turn = useMutation({
-    mutationFn: (enabled: boolean) => changeRow("abac_policies", org.id, policy.id, { enabled }),
-    onSuccess: async (_, enabled) => {
-      await refresh();
-      toast.done(enabled ? "Policy enabled" : "Policy disabled");
-    },
-    onError: (error) => toast.failed(messageOf(error)),
-  });
   const requires = policy.effect === "require";
   return (
     <article aria-label={`Policy ${policy.name}`} className="rounded-2xl border border-line bg-surface p-4 shadow-card">
@@ -89,7 +71,13 @@ function PolicyCard({ policy, names, onEdit }: { policy: AbacPolicy; names: EndN
         <UnknownNames names={policy.unresolved} />
         {isAdmin && (
           <span className="ml-auto flex items-center gap-1">
-            <SwitchedControls name={policy.name} enabled={policy.enabled} busy={turn.isPending} onEdit={onEdit} onDelete={() => setRemoving(true)} onSwitch={(enabled) => turn.mutate(enabled)} />
+            <SwitchedControls
+              name={policy.name}
+              enabled={policy.enabled}
+              onEdit={() => onOpen({ form: policy })}
+              onDelete={() => onOpen({ plan: deleting("abac_policies", policy) })}
+              onSwitch={(enabled) => onOpen({ plan: switching("abac_policies", policy, enabled) })}
+            />
           </span>
         )}
       </header>
@@ -104,20 +92,6 @@ function PolicyCard({ policy, names, onEdit }: { policy: AbacPolicy; names: EndN
           ))}
         </ul>
       </div>
-      {removing && (
-        <Confirm
-          title={`Delete ${policy.name}?`}
-          action="Delete"
-          onClose={() => setRemoving(false)}
-          onConfirm={async () => {
-            await removeRow("abac_policies", org.id, policy.id);
-            await refresh();
-            toast.done("Policy deleted");
-          }}
-        >
-          Connections that only it forbids are allowed again within a second.
-        </Confirm>
-      )}
     </article>
   );
 }

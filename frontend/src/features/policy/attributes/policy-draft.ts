@@ -38,6 +38,24 @@ export const blankAbac: AbacDraft = {
   networks: "",
 };
 
+/** What the form calls its fields. */
+export const labels: Record<keyof AbacDraft, string> = {
+  name: "Name",
+  effect: "Effect",
+  selector: "Sources",
+  priority: "Priority",
+  from: "From",
+  until: "Until",
+  days: "Days",
+  timezone: "Time zone",
+  countries: "Countries",
+  systems: "System",
+  tags: "Tags",
+  roles: "Role of the owner",
+  posture: "Health",
+  networks: "Networks",
+};
+
 export function draftOf({ name, effect, selector, priority, conditions }: AbacPolicy, nameOf: (id: string) => string | undefined): AbacDraft {
   const [from, until] = hoursOf(conditions.time_hour ?? null);
   const { posture } = conditions;

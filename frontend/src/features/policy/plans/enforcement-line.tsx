@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useCurrentOrg } from "@/api/current-org";
 import { Dot } from "@/components/ui/badge";
 import { duration, plural } from "@/lib/time";
-import { enforcementQuery } from "./queries";
+import { enforcementQuery } from "@/components/plans/queries";
 
 /** How far the newest policy has come, and how long such a change takes. */
 export function EnforcementLine() {

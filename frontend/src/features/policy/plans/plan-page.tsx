@@ -13,10 +13,10 @@ import { Card, Fact, Facts } from "@/components/ui/card";
 import { Skeleton } from "@/components/ui/skeleton";
 import { toast } from "@/components/ui/toast";
 import { useChannels } from "@/realtime/provider";
-import { PlanReport } from "./plan-report";
-import { actOnPolicy, planQuery, useRefreshPolicy } from "./queries";
-import { waitsForApproval, type StoredPlan } from "./report";
-import { Trial } from "./trial";
+import { PlanReport } from "@/components/plans/plan-report";
+import { actOnPolicy, planQuery, useRefreshPolicy } from "@/components/plans/queries";
+import { waitsForApproval, type StoredPlan } from "@/components/plans/report";
+import { Trial } from "@/components/plans/trial";
 
 const colours: Record<string, Colour> = { applied: "green", awaiting_confirmation: "yellow", awaiting_approval: "yellow", approved: "blue", ready: "blue", scheduled: "blue", rolled_back: "red", failed: "red" };
 

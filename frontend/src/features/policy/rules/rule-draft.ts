@@ -1,4 +1,5 @@
 import type { AclRule, Protocol, Verdict } from "@/api/tables";
+import { changedColumns } from "@/lib/contested";
 import { listOf } from "@/lib/list";
 import { endFault, portsFault, withNames } from "@/lib/selectors";
 import { localInput } from "@/lib/time";
@@ -73,6 +74,28 @@ export function draftOf(rule: AclRule, nameOf: (id: string) => string | undefine
   };
 }
 
+/** What the form calls its fields. */
+export const labels: Record<keyof RuleDraft, string> = {
+  name: "Name",
+  description: "Note",
+  source: "Source",
+  destination: "Destination",
+  protocol: "Protocol",
+  ports: "Ports",
+  action: "Action",
+  priority: "Priority",
+  from: "From",
+  until: "Until",
+  days: "Days",
+  timezone: "Time zone",
+  countries: "Country of the source",
+  systems: "System of the source",
+  posture: "Healthy source",
+  pqc: "Post-quantum tunnels",
+  startsAt: "Begins",
+  expiresAt: "Ends",
+};
+
 /** The columns of a rule that a form stands for. */
 export function valuesOf(draft: RuleDraft): RuleValues {
   return {
@@ -98,8 +121,7 @@ export function valuesOf(draft: RuleDraft): RuleValues {
 
 /** The columns in which one form differs from another. */
 export function changedValues(before: RuleDraft, after: RuleDraft): RuleValues {
-  const old = valuesOf(before);
-  return Object.fromEntries(Object.entries(valuesOf(after)).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(old[name])));
+  return changedColumns(valuesOf(before), valuesOf(after));
 }
 
 /** What shows to be wrong before anybody is asked, by the column it is about. */

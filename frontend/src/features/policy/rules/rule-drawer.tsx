@@ -1,108 +1,56 @@
-import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
 import { useCurrentOrg } from "@/api/current-org";
-import { ApiError, messageOf } from "@/api/error";
 import type { AclRule } from "@/api/tables";
-import { FormFailure } from "@/components/confirm";
+import { Contest, useContested } from "@/components/contested";
 import type { EndNames } from "@/components/end-chips";
-import { Button } from "@/components/ui/button";
-import { Dialog, DialogActions } from "@/components/ui/dialog";
+import { PlannedForm, usePlanning } from "@/components/plans/planned-form";
+import { saving } from "@/components/plans/row-changes";
+import { Dialog } from "@/components/ui/dialog";
 import { useNow } from "@/lib/now";
-import { previewFailed } from "../plans/direct";
-import { PlanDialog } from "../plans/plan-dialog";
-import { planChanges, type Changes } from "../plans/queries";
-import { WithoutPreview } from "../plans/without-preview";
-import { blankRule, changedValues, draftOf, faultsOf, valuesOf, type RuleDraft } from "./rule-draft";
+import { rulesQuery } from "./queries";
+import { blankRule, changedValues, draftOf, faultsOf, labels, valuesOf, type RuleDraft } from "./rule-draft";
 import { ConditionFields, MainFields, ValidityFields } from "./rule-fields";
 
 interface Props {
-  /** The rule to change as it is stored now; null for a new one. */
+  /** The rule to change; null for a new one. */
   rule: AclRule | null;
-  /** The rule went away while it was being changed. */
-  gone: boolean;
   names: EndNames;
   onClose: () => void;
 }
 
 const SHOWN_AT_FIELDS = ["name", "description", "source", "destination", "protocol", "ports", "priority", "time_hour", "timezone", "source_country", "starts_at", "expires_at"];
 
-/** A rule's form. Save asks for the plan first, and the plan is what gets applied. */
-export function RuleDrawer({ rule, gone, names, onClose }: Props) {
+export function RuleDrawer({ rule, names, onClose }: Props) {
   const { org } = useCurrentOrg();
-  const [seen, setSeen] = useState(rule);
-  const [draft, setDraft] = useState<RuleDraft>(() => (rule ? draftOf(rule, names.machine) : blankRule));
-  const [tried, setTried] = useState(false);
-  const changes: Changes = {
-    acl_rules: seen ? { update: [{ id: seen.id, revision: seen.revision, ...changedValues(draftOf(seen, names.machine), draft) }] } : { create: [valuesOf(draft)] },
-  };
-  const plan = useMutation({ mutationFn: () => planChanges(org.id, changes) });
-  const done = seen ? "Rule updated" : "Rule added";
-  const faults = faultsOf(draft, useNow());
-  const refused = plan.error instanceof ApiError ? plan.error : null;
-  const errorAt = (column: string) => (tried ? (faults[column] ?? (refused?.field === column ? refused.message : null)) : null);
-  const unchanged = seen !== null && Object.keys(changedValues(draftOf(seen, names.machine), draft)).length === 0;
+  const asDraft = (row: AclRule) => draftOf(row, names.machine);
+  const contest = useContested({ opened: rule, query: rulesQuery(org.id), draftOf: asDraft, blank: blankRule });
+  const { draft } = contest;
+  const planning = usePlanning({
+    title: rule ? `Change ${rule.name}` : `Add ${draft.name.trim()}`,
+    done: rule ? "Rule updated" : "Rule added",
+    faults: faultsOf(draft, useNow()),
+    async changes() {
+      const seen = await contest.fresh();
+      return saving("acl_rules", seen, seen ? { revision: seen.revision, ...changedValues(asDraft(seen), draft) } : valuesOf(draft));
+    },
+  });
   const fields = {
     draft,
-    errorAt,
+    errorAt: planning.errorAt,
     onChange: (values: Partial<RuleDraft>) => {
-      setDraft({ ...draft, ...values });
-      plan.reset();
+      contest.change(values);
+      planning.reset();
     },
   };
-  function takeTheirs() {
-    if (!rule) return;
-    setSeen(rule);
-    setDraft(draftOf(rule, names.machine));
-    plan.reset();
-  }
-  const overtaken = rule !== null && seen !== null && rule.revision !== seen.revision;
   return (
-    <Dialog as="drawer" title={seen ? "Edit rule" : "Add rule"} description={seen ? <VersionsLink ruleId={seen.id} /> : "Everything that no rule allows is denied."} onClose={onClose}>
-      <form
-        className="grid gap-4"
-       
-        onSubmit={(event) => {
-          event.preventDefault();
-          setTried(true);
-          if (Object.keys(faults).length === 0) plan.mutate();
-        }}
-      >
-        {gone && <FormFailure text="Somebody has deleted this rule meanwhile. Close this form, or add it anew." />}
-        {overtaken && <Overtaken onTake={takeTheirs} onKeep={() => setSeen(rule)} />}
+    <Dialog as="drawer" title={rule ? "Edit rule" : "Add rule"} description={rule ? <VersionsLink ruleId={rule.id} /> : "Everything that no rule allows is denied."} onClose={onClose}>
+      <PlannedForm planning={planning} shownAt={SHOWN_AT_FIELDS} disabled={contest.gone || (rule !== null && !contest.changed)} onClose={onClose}>
+        <Contest noun="rule" labels={labels} contest={contest} />
         <MainFields {...fields} />
-        <ConditionFields {...fields} open={seen !== null && hasConditions(draft)} />
-        <ValidityFields {...fields} open={seen !== null && Boolean(draft.startsAt || draft.expiresAt || draft.description)} />
-        {previewFailed(plan.error) && <WithoutPreview changes={changes} done={done} onDone={onClose} />}
-        <FormFailure text={plan.error && !previewFailed(plan.error) && !(refused?.field && SHOWN_AT_FIELDS.includes(refused.field)) ? messageOf(plan.error) : null} />
-        <DialogActions>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone="primary" busy={plan.isPending} disabled={plan.isPending || gone || unchanged}>
-            Save
-          </Button>
-        </DialogActions>
-      </form>
-      {plan.data && (
-        <PlanDialog title={seen ? `Change ${seen.name}` : `Add ${draft.name.trim()}`} plan={plan.data} done={done} onBack={plan.reset} onApplied={onClose} />
-      )}
+        <ConditionFields {...fields} open={rule !== null && hasConditions(draft)} />
+        <ValidityFields {...fields} open={rule !== null && Boolean(draft.startsAt || draft.expiresAt || draft.description)} />
+      </PlannedForm>
     </Dialog>
-  );
-}
-
-/** Two people at one rule: neither overwrites the other unseen. */
-function Overtaken({ onTake, onKeep }: { onTake: () => void; onKeep: () => void }) {
-  return (
-    <div role="alert" className="rounded-xl bg-yellow-soft px-3.5 py-3 text-yellow">
-      <p className="font-medium">Somebody else has changed this rule while you were.</p>
-      <div className="mt-2 flex flex-wrap gap-2">
-        <Button size="sm" onClick={onTake}>
-          Load theirs
-        </Button>
-        <Button size="sm" onClick={onKeep}>
-          Keep mine
-        </Button>
-      </div>
-    </div>
   );
 }
 

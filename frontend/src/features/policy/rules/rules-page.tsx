@@ -2,11 +2,14 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { Plus, SearchX, ShieldCheck, TriangleAlert } from "lucide-react";
 import { useMemo, useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { messageOf } from "@/api/error";
 import { orgSettingsQuery } from "@/api/org-settings";
 import type { AclRule } from "@/api/tables";
 import { useEndNames } from "@/components/end-chips";
 import { Page } from "@/components/page";
+import { OpenPlans } from "@/components/plans/open-plans";
+import { PlannedChange } from "@/components/plans/planned-change";
+import { actOnPolicy, useRefreshPolicy } from "@/components/plans/queries";
+import { deleting, switching, type Opened } from "@/components/plans/row-changes";
 import { Notice, QueryView } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { SkeletonLines } from "@/components/ui/skeleton";
@@ -17,9 +20,6 @@ import { plural } from "@/lib/time";
 import { useChannels } from "@/realtime/provider";
 import { TestPanel } from "../evaluate/test-panel";
 import { EnforcementLine } from "../plans/enforcement-line";
-import { OpenPlans } from "../plans/open-plans";
-import { PlannedChange } from "../plans/plan-dialog";
-import { actOnPolicy, useRefreshPolicy, type Changes } from "../plans/queries";
 import { noFilters, RuleFilters } from "./filters";
 import { JsonTab } from "./json-tab";
 import { rulesQuery } from "./queries";
@@ -33,8 +33,6 @@ interface Props {
   onSearch: (change: RuleSearch) => void;
 }
 
-type Opened = { form: string | null } | { plan: { title: string; changes: Changes; done: string } } | null;
-
 /** Who may reach whom: the rules, what they mean for two machines, and the way to change them. */
 export function RulesPage({ search, onSearch }: Props) {
   const { org } = useCurrentOrg();
@@ -42,12 +40,8 @@ export function RulesPage({ search, onSearch }: Props) {
   useChannels("acl", "posture", "machines");
   const query = useQuery(rulesQuery(org.id));
   const names = useEndNames();
-  const [opened, setOpened] = useState<Opened>(null);
+  const [opened, setOpened] = useState<Opened<AclRule>>(null);
   const close = () => setOpened(null);
-  const form = opened && "form" in opened ? opened : null;
-  const edited = form?.form ? query.data?.find(({ id }) => id === form.form) : undefined;
-  const [lastSeen, setLastSeen] = useState<AclRule | null>(null);
-  if (edited && edited !== lastSeen) setLastSeen(edited);
   const add = isAdmin && (
     <Button tone="primary" onClick={() => setOpened({ form: null })}>
       <Plus /> Add Rule
@@ -86,7 +80,7 @@ export function RulesPage({ search, onSearch }: Props) {
           },
         ]}
       />
-      {form && (form.form === null || lastSeen) && <RuleDrawer rule={form.form === null ? null : (edited ?? lastSeen)} gone={form.form !== null && !edited} names={names} onClose={close} />}
+      {opened && "form" in opened && <RuleDrawer rule={opened.form} names={names} onClose={close} />}
       {opened && "plan" in opened && <PlannedChange {...opened.plan} onClose={close} />}
     </Page>
   );
@@ -95,7 +89,7 @@ export function RulesPage({ search, onSearch }: Props) {
 interface RulesProps extends Props {
   rules: AclRule[];
   names: ReturnType<typeof useEndNames>;
-  onOpen: (opened: Opened) => void;
+  onOpen: (opened: Opened<AclRule>) => void;
 }
 
 function Rules({ rules, names, search, onSearch, onOpen }: RulesProps) {
@@ -103,11 +97,10 @@ function Rules({ rules, names, search, onSearch, onOpen }: RulesProps) {
   const move = useMove();
   const filtered = isNarrowed(search);
   const shown = useMemo(() => narrowed(rules, search, (end) => withNames(end, names.machine)), [rules, search, names]);
-  const update = (rule: AclRule, values: object) => ({ acl_rules: { update: [{ id: rule.id, revision: rule.revision, ...values }] } });
   const actions: RuleActions = {
-    onEdit: (rule) => onOpen({ form: rule.id }),
-    onDelete: (rule) => onOpen({ plan: { title: `Delete ${rule.name}`, changes: { acl_rules: { delete: [rule.id] } }, done: "Rule deleted" } }),
-    onSwitch: (rule, enabled) => onOpen({ plan: { title: `${enabled ? "Enable" : "Disable"} ${rule.name}`, changes: update(rule, { enabled }), done: enabled ? "Rule enabled" : "Rule disabled" } }),
+    onEdit: (rule) => onOpen({ form: rule }),
+    onDelete: (rule) => onOpen({ plan: deleting("acl_rules", rule) }),
+    onSwitch: (rule, enabled) => onOpen({ plan: switching("acl_rules", rule, enabled, { revision: rule.revision }) }),
     onMove: filtered ? undefined : (rule, direction) => move.mutate({ rule, direction }),
   };
   if (rules.length === 0) {
@@ -149,7 +142,7 @@ function useMove() {
   const refresh = useRefreshPolicy(org.id);
   return useMutation({
     mutationFn: ({ rule, direction }: { rule: AclRule; direction: "up" | "down" }) => actOnPolicy(org.id, "reorder", { rule_id: rule.id, direction }),
-    onError: (error) => toast.failed(messageOf(error)),
+    onError: (error) => toast.refused(error),
     onSettled: refresh,
   });
 }

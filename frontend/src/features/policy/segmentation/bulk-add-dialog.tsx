@@ -1,42 +1,24 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useCurrentOrg } from "@/api/current-org";
-import { messageOf } from "@/api/error";
-import { orgKey } from "@/api/keys";
 import type { NamedMachine } from "@/api/named";
-import { addRows } from "@/api/rows";
 import type { SegmentationGroup } from "@/api/tables";
-import { FormFailure } from "@/components/confirm";
+import { PlannedForm, usePlanning } from "@/components/plans/planned-form";
 import { Badge } from "@/components/ui/badge";
-import { Button } from "@/components/ui/button";
-import { Dialog, DialogActions } from "@/components/ui/dialog";
+import { Dialog } from "@/components/ui/dialog";
 import { TextField } from "@/components/ui/field";
-import { toast } from "@/components/ui/toast";
 import { plural } from "@/lib/time";
+import { joining } from "./changes";
 
 /** Chooses many machines at once, narrowed by name, address or tag. */
 export function BulkAddDialog({ group, outside, onClose }: { group: SegmentationGroup; outside: NamedMachine[]; onClose: () => void }) {
   const { org } = useCurrentOrg();
-  const client = useQueryClient();
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const wanted = text.trim().toLowerCase();
   const shown = outside.filter(({ name, tailnet_ip, tags }) => [name, tailnet_ip, ...tags].some((word) => word.toLowerCase().includes(wanted)));
   const allShown = shown.length > 0 && shown.every(({ id }) => chosen.has(id));
-  const count = outside.filter(({ id }) => chosen.has(id)).length;
-  const add = useMutation({
-    mutationFn: () =>
-      addRows(
-        "segmentation_group_members",
-        org.id,
-        outside.filter(({ id }) => chosen.has(id)).map(({ id }) => ({ group_id: group.id, machine_id: id })),
-      ),
-    onSuccess: async () => {
-      toast.done(`${plural(count, "machine")} added to group`);
-      await client.invalidateQueries({ queryKey: orgKey(org.id, "segmentation_group_members") });
-      onClose();
-    },
-  });
+  const wantedIds = outside.filter(({ id }) => chosen.has(id)).map(({ id }) => id);
+  const planning = usePlanning(joining(org.id, group, wantedIds));
   function mark(ids: readonly string[], on: boolean) {
     const next = new Set(chosen);
     for (const id of ids) {
@@ -44,16 +26,11 @@ export function BulkAddDialog({ group, outside, onClose }: { group: Segmentation
       else next.delete(id);
     }
     setChosen(next);
+    planning.reset();
   }
   return (
     <Dialog title={`Add machines to ${group.name}`} onClose={onClose}>
-      <form
-        className="grid gap-3"
-        onSubmit={(event) => {
-          event.preventDefault();
-          add.mutate();
-        }}
-      >
+      <PlannedForm planning={planning} shownAt={[]} disabled={wantedIds.length === 0} submit={`Add ${plural(wantedIds.length, "Machine")}`} onClose={onClose}>
         <TextField label="Name, address or tag" type="search" value={text} onChange={(event) => setText(event.target.value)} />
         <div className="max-h-72 overflow-y-auto rounded-xl border border-line">
           {shown.length === 0 ? (
@@ -77,14 +54,7 @@ export function BulkAddDialog({ group, outside, onClose }: { group: Segmentation
             </>
           )}
         </div>
-        <FormFailure text={add.error ? messageOf(add.error) : null} />
-        <DialogActions>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone="primary" busy={add.isPending} disabled={add.isPending || count === 0}>
-            Add {plural(count, "Machine")}
-          </Button>
-        </DialogActions>
-      </form>
+      </PlannedForm>
     </Dialog>
   );
 }

@@ -1,40 +1,37 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Plus, X } from "lucide-react";
 import { useState } from "react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { messageOf } from "@/api/error";
-import { orgKey } from "@/api/keys";
 import type { NamedMachine } from "@/api/named";
-import { addRow, removeRow } from "@/api/rows";
 import type { AclRule, GroupMember, SegmentationGroup } from "@/api/tables";
 import { GroupDot } from "@/components/end-chips";
 import { EditDelete } from "@/components/item-controls";
+import type { Planned } from "@/components/plans/planned-change";
+import type { Opened } from "@/components/plans/row-changes";
 import { SmallTable } from "@/components/small-table";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Menu, MenuLabel } from "@/components/ui/menu";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { toast } from "@/components/ui/toast";
 import { localDate, plural, utcTime } from "@/lib/time";
 import { BulkAddDialog } from "./bulk-add-dialog";
-import { DeleteGroup } from "./delete-group";
-import { GroupDialog } from "./group-dialog";
+import { deletingGroup, joining, leaving } from "./changes";
 
 interface Props {
   group: SegmentationGroup;
   members: GroupMember[] | undefined;
   machines: NamedMachine[];
   rules: AclRule[] | undefined;
+  onOpen: (opened: Opened<SegmentationGroup>) => void;
 }
 
 const SHOWN = 6;
 
-export function GroupCard({ group, members, machines, rules }: Props) {
+export function GroupCard({ group, members, machines, rules, onOpen }: Props) {
   const isAdmin = useIsAdmin();
-  const [dialog, setDialog] = useState<"edit" | "delete" | "bulk" | null>(null);
+  const [bulk, setBulk] = useState(false);
   const [all, setAll] = useState(false);
-  const close = () => setDialog(null);
+  const plan = (planned: Planned) => onOpen({ plan: planned });
   const outside = machines.filter(({ id }) => !members?.some(({ machine_id }) => machine_id === id));
   return (
     <section aria-label={`Group ${group.name}`} className="min-w-0 rounded-2xl border border-line bg-surface p-4 shadow-card sm:p-5">
@@ -52,20 +49,18 @@ export function GroupCard({ group, members, machines, rules }: Props) {
         </div>
         {isAdmin && (
           <div className="flex">
-            <EditDelete name={group.name} onEdit={() => setDialog("edit")} onDelete={() => setDialog("delete")} />
+            <EditDelete name={group.name} onEdit={() => onOpen({ form: group })} onDelete={() => plan(deletingGroup(group, members?.length ?? 0))} />
           </div>
         )}
       </header>
-      {members === undefined ? <SkeletonLines count={2} className="mt-3" /> : <Members group={group} members={all ? members : members.slice(0, SHOWN)} machines={machines} />}
+      {members === undefined ? <SkeletonLines count={2} className="mt-3" /> : <Members group={group} members={all ? members : members.slice(0, SHOWN)} machines={machines} onPlan={plan} />}
       {members && members.length > SHOWN && (
         <Button tone="ghost" size="sm" className="mt-1" onClick={() => setAll(!all)}>
           {all ? "Show fewer" : `Show all ${members.length}`}
         </Button>
       )}
-      {isAdmin && members && <AddMachine group={group} outside={outside} onBulk={() => setDialog("bulk")} />}
-      {dialog === "edit" && <GroupDialog group={group} onClose={close} />}
-      {dialog === "delete" && <DeleteGroup group={group} rules={rules ?? []} memberCount={members?.length ?? 0} onClose={close} />}
-      {dialog === "bulk" && <BulkAddDialog group={group} outside={outside} onClose={close} />}
+      {isAdmin && members && <AddMachine group={group} outside={outside} onPlan={plan} onBulk={() => setBulk(true)} />}
+      {bulk && <BulkAddDialog group={group} outside={outside} onClose={() => setBulk(false)} />}
     </section>
   );
 }
@@ -96,9 +91,16 @@ function RulesBadge({ rules }: { rules: AclRule[] }) {
   );
 }
 
-function Members({ group, members, machines }: { group: SegmentationGroup; members: GroupMember[]; machines: NamedMachine[] }) {
+interface MembersProps {
+  group: SegmentationGroup;
+  members: GroupMember[];
+  machines: NamedMachine[];
+  onPlan: (plan: Planned) => void;
+}
+
+function Members({ group, members, machines, onPlan }: MembersProps) {
+  const { org } = useCurrentOrg();
   const isAdmin = useIsAdmin();
-  const remove = useMembershipChange((member: GroupMember, orgId) => removeRow("segmentation_group_members", orgId, member.id), "Machine removed from the group");
   if (members.length === 0) return <p className="mt-3 text-[0.87rem] text-muted">No machine in it yet. Rules that name it match nothing.</p>;
   return (
     <SmallTable label={`Machines in ${group.name}`} columns={["Machine", "Added"]} removable={isAdmin} className="mt-3">
@@ -119,7 +121,7 @@ function Members({ group, members, machines }: { group: SegmentationGroup; membe
             </td>
             {isAdmin && (
               <td className="pl-2 text-right">
-                <Button tone="ghost" size="icon" className="size-7" aria-label={`Remove ${machine?.name ?? "machine"} from ${group.name}`} disabled={remove.isPending} onClick={() => remove.mutate(member)}>
+                <Button tone="ghost" size="icon" className="size-7" aria-label={`Remove ${machine?.name ?? "machine"} from ${group.name}`} onClick={() => onPlan(leaving(org.id, group, member, machine?.name ?? "a machine"))}>
                   <X />
                 </Button>
               </td>
@@ -131,13 +133,22 @@ function Members({ group, members, machines }: { group: SegmentationGroup; membe
   );
 }
 
-function AddMachine({ group, outside, onBulk }: { group: SegmentationGroup; outside: NamedMachine[]; onBulk: () => void }) {
-  const [chosen, setChosen] = useState("");
-  const add = useMembershipChange((machineId: string, orgId) => addRow("segmentation_group_members", orgId, { group_id: group.id, machine_id: machineId }), "1 machine added to group");
+interface AddProps {
+  group: SegmentationGroup;
+  outside: NamedMachine[];
+  onPlan: (plan: Planned) => void;
+  onBulk: () => void;
+}
+
+function AddMachine({ group, outside, onPlan, onBulk }: AddProps) {
+  const { org } = useCurrentOrg();
+  const [picked, setPicked] = useState("");
+  // Once it is in, it is no longer offered.
+  const chosen = outside.some(({ id }) => id === picked) ? picked : "";
   if (outside.length === 0) return <p className="mt-3 text-[0.83rem] text-muted">All machines are already in this group</p>;
   return (
     <div className="mt-3 flex flex-wrap gap-2">
-      <select aria-label={`Machine to add to ${group.name}`} className="field min-w-40 flex-1" value={chosen} onChange={(event) => setChosen(event.target.value)}>
+      <select aria-label={`Machine to add to ${group.name}`} className="field min-w-40 flex-1" value={chosen} onChange={(event) => setPicked(event.target.value)}>
         <option value="">Choose a machine</option>
         {outside.map(({ id, name, tailnet_ip }) => (
           <option key={id} value={id}>
@@ -145,7 +156,7 @@ function AddMachine({ group, outside, onBulk }: { group: SegmentationGroup; outs
           </option>
         ))}
       </select>
-      <Button disabled={!chosen || add.isPending} onClick={() => add.mutate(chosen, { onSuccess: () => setChosen("") })}>
+      <Button disabled={!chosen} onClick={() => onPlan(joining(org.id, group, [chosen]))}>
         <Plus /> Add
       </Button>
       <Button tone="ghost" onClick={onBulk}>
@@ -153,17 +164,4 @@ function AddMachine({ group, outside, onBulk }: { group: SegmentationGroup; outs
       </Button>
     </div>
   );
-}
-
-function useMembershipChange<T>(change: (what: T, orgId: string) => Promise<unknown>, done: string) {
-  const { org } = useCurrentOrg();
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: (what: T) => change(what, org.id),
-    onSuccess: async () => {
-      await client.invalidateQueries({ queryKey: orgKey(org.id, "segmentation_group_members") });
-      toast.done(done);
-    },
-    onError: (error) => toast.failed(messageOf(error)),
-  });
 }

@@ -1,16 +1,13 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
 import { useCurrentOrg } from "@/api/current-org";
-import { ApiError, messageOf } from "@/api/error";
-import { orgKey } from "@/api/keys";
-import { addRow, changeRow } from "@/api/rows";
+import { groupsQuery } from "@/api/named";
 import type { SegmentationGroup } from "@/api/tables";
-import { FormFailure } from "@/components/confirm";
+import { Contest, useContested } from "@/components/contested";
 import { GroupDot } from "@/components/end-chips";
-import { Button } from "@/components/ui/button";
-import { Dialog, DialogActions } from "@/components/ui/dialog";
+import { PlannedForm, usePlanning } from "@/components/plans/planned-form";
+import { saving } from "@/components/plans/row-changes";
+import { Dialog } from "@/components/ui/dialog";
 import { TextField } from "@/components/ui/field";
-import { toast } from "@/components/ui/toast";
+import { changedColumns } from "@/lib/contested";
 
 const colours: Record<string, string> = {
   "#6366f1": "indigo",
@@ -24,67 +21,64 @@ const colours: Record<string, string> = {
   "#8b5cf6": "violet",
   "#64748b": "grey",
 };
-const FIRST_COLOUR = "#6366f1";
+const blankGroup = { name: "", description: "", color: "#6366f1" };
+const labels = { name: "Name", description: "Description", color: "Colour" };
 
 /** Makes a group, or changes one; rules that name it follow a new name. */
 export function GroupDialog({ group, onClose }: { group: SegmentationGroup | null; onClose: () => void }) {
   const { org } = useCurrentOrg();
-  const client = useQueryClient();
-  const [name, setName] = useState(group?.name ?? "");
-  const [description, setDescription] = useState(group?.description ?? "");
-  const [color, setColor] = useState(group?.color ?? FIRST_COLOUR);
-  const save = useMutation({
-    mutationFn: async () => {
-      const values = { name: name.trim(), description: description.trim() || null, color };
-      await (group ? changeRow("segmentation_groups", org.id, group.id, values) : addRow("segmentation_groups", org.id, values));
-    },
-    onSuccess: async () => {
-      await Promise.all(["segmentation_groups", "acl_rules"].map((topic) => client.invalidateQueries({ queryKey: orgKey(org.id, topic) })));
-      toast.done(group ? "Group updated" : "Group created");
-      onClose();
+  const contest = useContested({ opened: group, query: groupsQuery(org.id), draftOf, blank: blankGroup });
+  const { draft } = contest;
+  const planning = usePlanning({
+    title: group ? `Change ${group.name}` : `Create ${draft.name.trim()}`,
+    done: group ? "Group updated" : "Group created",
+    async changes() {
+      const seen = await contest.fresh();
+      return saving("segmentation_groups", seen, seen ? changedColumns(valuesOf(draftOf(seen)), valuesOf(draft)) : valuesOf(draft));
     },
   });
-  const atName = save.error instanceof ApiError && save.error.field === "name";
+  const change = (values: Partial<GroupDraft>) => {
+    contest.change(values);
+    planning.reset();
+  };
   return (
     <Dialog title={group ? `Edit ${group.name}` : "Create group"} onClose={onClose}>
-      <form
-        className="grid gap-4"
-        onSubmit={(event) => {
-          event.preventDefault();
-          save.mutate();
-        }}
-      >
+      <PlannedForm planning={planning} shownAt={["name"]} disabled={contest.gone || (group !== null && !contest.changed)} onClose={onClose}>
+        <Contest noun="group" labels={labels} contest={contest} />
         <TextField
           label="Name"
           required
           maxLength={64}
           pattern="[A-Za-z0-9 _\-]{1,64}"
           title="Letters, digits, blanks, - and _"
-          hint={group && name.trim() !== group.name ? "Rules that name this group follow the new name." : "Letters, digits, blanks, - and _."}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          error={atName ? messageOf(save.error) : null}
+          hint={group && draft.name.trim() !== group.name ? "Rules that name this group follow the new name." : "Letters, digits, blanks, - and _."}
+          value={draft.name}
+          onChange={(event) => change({ name: event.target.value })}
+          error={planning.errorAt("name")}
         />
-        <TextField label="Description" maxLength={500} value={description} onChange={(event) => setDescription(event.target.value)} />
+        <TextField label="Description" maxLength={500} value={draft.description} onChange={(event) => change({ description: event.target.value })} />
         <fieldset>
           <legend className="mb-1.5 text-[0.83rem] font-medium">Colour</legend>
           <div className="flex flex-wrap gap-1.5">
-            {Object.entries({ ...(color in colours ? {} : { [color]: color }), ...colours }).map(([value, text]) => (
+            {Object.entries({ ...(draft.color in colours ? {} : { [draft.color]: draft.color }), ...colours }).map(([value, text]) => (
               <label key={value} title={text} className="grid size-8.5 cursor-pointer place-items-center rounded-full border-2 border-transparent has-checked:border-ink has-focus-visible:outline-2 has-focus-visible:outline-accent [&_svg]:!size-5.5">
-                <input type="radio" name="color" className="sr-only" aria-label={text} checked={color === value} onChange={() => setColor(value)} />
+                <input type="radio" name="color" className="sr-only" aria-label={text} checked={draft.color === value} onChange={() => change({ color: value })} />
                 <GroupDot colour={value} />
               </label>
             ))}
           </div>
         </fieldset>
-        <FormFailure text={save.error && !atName ? messageOf(save.error) : null} />
-        <DialogActions>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone="primary" busy={save.isPending}>
-            {group ? "Save" : "Create"}
-          </Button>
-        </DialogActions>
-      </form>
+      </PlannedForm>
     </Dialog>
   );
+}
+
+type GroupDraft = typeof blankGroup;
+
+function draftOf({ name, description, color }: SegmentationGroup): GroupDraft {
+  return { name, description: description ?? "", color };
+}
+
+function valuesOf({ name, description, color }: GroupDraft) {
+  return { name: name.trim(), description: description.trim() || null, color };
 }

@@ -5,6 +5,9 @@ import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
 import { groupsQuery, namedMachinesQuery } from "@/api/named";
 import type { SegmentationGroup } from "@/api/tables";
 import { Page } from "@/components/page";
+import { OpenPlans } from "@/components/plans/open-plans";
+import { PlannedChange } from "@/components/plans/planned-change";
+import type { Opened } from "@/components/plans/row-changes";
 import { SearchBox } from "@/components/search-box";
 import { Notice, QueryView } from "@/components/states";
 import { Button } from "@/components/ui/button";
@@ -26,18 +29,20 @@ export function SegmentationPage({ search, onSearch }: Props) {
   const isAdmin = useIsAdmin();
   useChannels("acl", "machines", "posture");
   const query = useQuery(groupsQuery(org.id));
-  const [creating, setCreating] = useState(false);
+  const [opened, setOpened] = useState<Opened<SegmentationGroup>>(null);
+  const close = () => setOpened(null);
   const create = isAdmin && (
-    <Button tone="primary" onClick={() => setCreating(true)}>
+    <Button tone="primary" onClick={() => setOpened({ form: null })}>
       <Plus /> Create Group
     </Button>
   );
   return (
     <Page title="Segmentation" subtitle="Groups of machines, for rules to name as group:…" actions={create}>
+      <OpenPlans />
       <QueryView query={query} skeleton={<SkeletonLines count={4} className="[&>*]:h-32" />}>
         {(groups) =>
           groups.length > 0 ? (
-            <Groups groups={groups} search={search} onSearch={onSearch} />
+            <Groups groups={groups} search={search} onSearch={onSearch} onOpen={setOpened} />
           ) : (
             <Notice icon={<Group />} title="No group yet" action={create}>
               Put machines that belong together into a group, and write one rule for all of them.
@@ -45,12 +50,13 @@ export function SegmentationPage({ search, onSearch }: Props) {
           )
         }
       </QueryView>
-      {creating && <GroupDialog group={null} onClose={() => setCreating(false)} />}
+      {opened && "form" in opened && <GroupDialog group={opened.form} onClose={close} />}
+      {opened && "plan" in opened && <PlannedChange {...opened.plan} onClose={close} />}
     </Page>
   );
 }
 
-function Groups({ groups, search, onSearch }: Props & { groups: SegmentationGroup[] }) {
+function Groups({ groups, search, onSearch, onOpen }: Props & { groups: SegmentationGroup[]; onOpen: (opened: Opened<SegmentationGroup>) => void }) {
   const { org } = useCurrentOrg();
   const { data: memberships } = useQuery(membershipsQuery(org.id));
   const { data: machines } = useQuery(namedMachinesQuery(org.id));
@@ -75,7 +81,7 @@ function Groups({ groups, search, onSearch }: Props & { groups: SegmentationGrou
       ) : (
         <div className="grid items-start gap-4 xl:grid-cols-2">
           {shown.map((group) => (
-            <GroupCard key={group.id} group={group} members={memberships?.filter(({ group_id }) => group_id === group.id)} machines={machines ?? []} rules={rules && rulesNaming(rules, group.name)} />
+            <GroupCard key={group.id} group={group} members={memberships?.filter(({ group_id }) => group_id === group.id)} machines={machines ?? []} rules={rules && rulesNaming(rules, group.name)} onOpen={onOpen} />
           ))}
         </div>
       )}

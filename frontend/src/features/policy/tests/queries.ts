@@ -2,7 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { call } from "@/api/client";
 import { orgKey } from "@/api/keys";
 import type { Protocol, Verdict } from "@/api/tables";
-import type { FailedTest } from "../plans/report";
+import type { FailedTest } from "@/components/plans/report";
 
 /** What must hold whatever changes: all that source names reaches, or not, all that destination names. */
 export interface PolicyTest {

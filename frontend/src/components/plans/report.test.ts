@@ -16,6 +16,15 @@ describe("what a plan changes, line by line", () => {
     expect(texts({ changed: [changed] })).toEqual([text]);
   });
 
+  it("says which way a row is switched", () => {
+    const rule = row({ table: "acl_rules", name: "ssh", id: "r", columns: ["enabled"] });
+    const asked = (enabled: boolean) => ({ acl_rules: { update: [{ id: "r", enabled }] } });
+    expect(texts({ changed: [rule], changes: asked(true) })).toEqual(["Rule ssh: enabled"]);
+    expect(texts({ changed: [rule], changes: asked(false) })).toEqual(["Rule ssh: disabled"]);
+    // It goes with its group.
+    expect(texts({ changed: [rule], changes: { segmentation_groups: { delete: [{ id: "g", force: true }] } } })).toEqual(["Rule ssh: disabled"]);
+  });
+
   it("tells settings too", () => {
     expect(texts({ changes: { settings: { posture_enforcement: "monitor", default_deny: false } } })).toEqual(["Setting posture enforcement: monitor", "Setting default deny: off"]);
   });
@@ -31,11 +40,11 @@ describe("what a plan changes, line by line", () => {
   });
 });
 
-it("names the first machines of each fate and counts the rest", () => {
+it("names the first machines of each fate, counts the rest and tells none twice", () => {
   const machines = ["a", "b", "c", "d", "e", "f", "g"].map((name) => ({ id: name, name }));
-  const posture = { quarantined: { count: 800, machines }, released: { count: 0, machines: [] }, failing: { count: 1, machines: machines.slice(0, 1) } };
+  const posture = { quarantined: { count: 800, machines }, released: { count: 0, machines: [] }, failing: { count: 2, machines: [{ id: "a", name: "a" }, { id: "z", name: "z" }] } };
   expect(postureLines(plan({ posture }))).toEqual([
     { kind: "quarantined", text: "800 machines quarantined: a, b, c, d, e and 795 more" },
-    { kind: "failing", text: "1 machine found unhealthy: a" },
+    { kind: "failing", text: "1 machine found unhealthy: z" },
   ]);
 });

@@ -1,7 +1,7 @@
 import { clsx } from "clsx";
 import { Minus, Plus } from "lucide-react";
 import { useMemo, useState } from "react";
-import { Button } from "@/components/ui/button";
+import { Button } from "../ui/button";
 import { serviceOf } from "@/lib/selectors";
 import { plural } from "@/lib/time";
 import { graphOf, sideLabel, trimmed, type Bundle, type FlowChange, type Side } from "./flow-layout";

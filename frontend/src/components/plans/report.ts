@@ -2,6 +2,7 @@ import { nounOf } from "@/lib/table-nouns";
 import { plural } from "@/lib/time";
 import type { ConnectionCount } from "./connections";
 import type { FlowChange } from "./flow-layout";
+import type { Changes, PlannedTable } from "./queries";
 
 export type PlanStatus = "ready" | "approved" | "scheduled" | "applied" | "awaiting_confirmation" | "rolled_back" | "abandoned" | "expired" | "failed" | (string & {});
 
@@ -69,21 +70,28 @@ export interface PlanAnswer {
   machines_affected: number;
   requires_approval: boolean;
   expires_at: string;
-  changes?: { settings?: Record<string, unknown> };
+  /** The change as it was asked for. */
+  changes?: Changes;
   /** Absent in plans that were made before a control plane told it. */
   changed?: ChangedRow[];
   posture?: Partial<Record<PostureKind, { count: number; machines: End[] }>>;
 }
 
 /** The rows and settings that a plan changes, each on one line: "Group eng: name; 2 machines join, 1 leaves". */
-export function changeLines({ changed = [], changes }: PlanAnswer): { id: string; change: string; text: string }[] {
+export function changeLines({ changed = [], changes = {} }: PlanAnswer): { id: string; change: string; text: string }[] {
   const rows = changed.map(({ table, id, name, change, columns, machines_added, machines_removed }, at) => {
     const moves = [machines_added > 0 && `${plural(machines_added, "machine")} ${machines_added === 1 ? "joins" : "join"}`, machines_removed > 0 && `${plural(machines_removed, "machine")} ${machines_removed === 1 ? "leaves" : "leave"}`];
-    const what = [columns.map((column) => column.replaceAll("_", " ")).join(", "), moves.filter(Boolean).join(", ")].filter(Boolean).join("; ");
+    const what = [columns.map((column) => (column === "enabled" ? switchedTo(changes, table, id) : column.replaceAll("_", " "))).join(", "), moves.filter(Boolean).join(", ")].filter(Boolean).join("; ");
     return { id: `${at} ${id}`, change, text: `${nounOf(table)} ${name ?? id}${what && `: ${what}`}` };
   });
-  const settings = Object.entries(changes?.settings ?? {}).map(([name, value]) => ({ id: name, change: "updated", text: `Setting ${name.replaceAll("_", " ")}: ${typeof value === "boolean" ? (value ? "on" : "off") : String(value)}` }));
+  const settings = Object.entries(changes.settings ?? {}).map(([name, value]) => ({ id: name, change: "updated", text: `Setting ${name.replaceAll("_", " ")}: ${typeof value === "boolean" ? (value ? "on" : "off") : value}` }));
   return [...rows, ...settings];
+}
+
+// Nobody asks for rows that are switched off along with what they name.
+function switchedTo(changes: Changes, table: string, id: string): string {
+  const asked = changes[table as PlannedTable]?.update?.find((row) => row.id === id);
+  return asked?.enabled === true ? "enabled" : "disabled";
 }
 
 const postureTexts: Record<PostureKind, string> = {
@@ -96,11 +104,17 @@ const postureTexts: Record<PostureKind, string> = {
 };
 const NAMED = 5;
 
+// What happens to a machine says its verdict too.
+const consequences: Partial<Record<PostureKind, readonly PostureKind[]>> = { failing: ["quarantined", "restricted"], passing: ["released", "unrestricted"] };
+
 /** What becomes of machines by their health: "2 machines quarantined: db, web". */
 export function postureLines({ posture = {} }: PlanAnswer): { kind: PostureKind; text: string }[] {
   return (Object.keys(postureTexts) as PostureKind[]).flatMap((kind) => {
-    const { count, machines } = posture[kind] ?? { count: 0, machines: [] };
-    if (count === 0) return [];
+    const told = new Set((consequences[kind] ?? []).flatMap((other) => posture[other]?.machines ?? []).map(({ id }) => id));
+    const { count: all, machines: found } = posture[kind] ?? { count: 0, machines: [] };
+    const machines = found.filter(({ id }) => !told.has(id));
+    const count = all - (found.length - machines.length);
+    if (machines.length === 0) return [];
     const names = machines.slice(0, NAMED).map(({ name }) => name);
     const more = count > names.length ? ` and ${count - names.length} more` : "";
     return [{ kind, text: `${plural(count, "machine")} ${postureTexts[kind]}: ${names.join(", ")}${more}` }];

@@ -2,8 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Hourglass } from "lucide-react";
 import { useCurrentOrg, useIsAdmin } from "@/api/current-org";
-import { buttonClass } from "@/components/ui/button";
-import { Timestamp } from "@/components/timestamp";
+import { useChannels } from "@/realtime/provider";
+import { buttonClass } from "../ui/button";
+import { Timestamp } from "../timestamp";
 import { openPlansQuery } from "./queries";
 import type { StoredPlan } from "./report";
 import { Trial } from "./trial";
@@ -11,6 +12,7 @@ import { Trial } from "./trial";
 /** What waits for somebody: changes on trial, and changes that need a second administrator. */
 export function OpenPlans() {
   const { org } = useCurrentOrg();
+  useChannels("acl");
   const { data: plans = [] } = useQuery({ ...openPlansQuery(org.id), enabled: useIsAdmin() });
   return plans.map((plan) => (
     <section key={plan.plan_id} aria-label="Open change" className="mb-4 rounded-2xl border border-yellow bg-yellow-soft px-4 py-3 text-ink">

@@ -1,24 +1,22 @@
 import { useMutation } from "@tanstack/react-query";
 import { useCurrentOrg } from "@/api/current-org";
-import { messageOf } from "@/api/error";
-import { FormFailure } from "@/components/confirm";
-import { Button } from "@/components/ui/button";
-import { toast } from "@/components/ui/toast";
-import { saveDirectly } from "./direct";
-import { useRefreshPolicy, type Changes } from "./queries";
+import { Failure } from "../confirm";
+import { Button } from "../ui/button";
+import { toast } from "../ui/toast";
+import { useRefreshPolicy } from "./queries";
 
 interface Props {
-  changes: Changes;
+  save: () => Promise<unknown>;
   done: string;
   onDone: () => void;
 }
 
 /** The way on when a preview can't be had. */
-export function WithoutPreview({ changes, done, onDone }: Props) {
+export function WithoutPreview({ save: write, done, onDone }: Props) {
   const { org } = useCurrentOrg();
   const refresh = useRefreshPolicy(org.id);
   const save = useMutation({
-    mutationFn: () => saveDirectly(org.id, changes),
+    mutationFn: write,
     onSuccess: async () => {
       await refresh();
       toast.done(done);
@@ -31,7 +29,7 @@ export function WithoutPreview({ changes, done, onDone }: Props) {
       <Button size="sm" className="justify-self-start" busy={save.isPending} onClick={() => save.mutate()}>
         Save without a preview
       </Button>
-      <FormFailure text={save.error ? messageOf(save.error) : null} />
+      <Failure error={save.error} />
     </div>
   );
 }

@@ -2,10 +2,10 @@ import { useMutation } from "@tanstack/react-query";
 import { Undo2 } from "lucide-react";
 import { useCurrentOrg } from "@/api/current-org";
 import { messageOf } from "@/api/error";
-import { FormFailure } from "@/components/confirm";
-import { Button } from "@/components/ui/button";
-import { toast } from "@/components/ui/toast";
-import { Countdown } from "@/components/countdown";
+import { FormFailure } from "../confirm";
+import { Button } from "../ui/button";
+import { toast } from "../ui/toast";
+import { Countdown } from "../countdown";
 import { actOnPolicy, useRefreshPolicy } from "./queries";
 
 /** A change on trial: keep it, or go back now; without either it goes back by itself. */

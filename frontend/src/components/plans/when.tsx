@@ -1,4 +1,4 @@
-import { SelectField, TextField } from "@/components/ui/field";
+import { SelectField, TextField } from "../ui/field";
 import { localInput } from "@/lib/time";
 
 const MINUTE_MS = 60_000;

@@ -1,6 +1,7 @@
 import { queryOptions, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { call } from "@/api/client";
-import { orgKey } from "@/api/keys";
+import { narrowedBy, orgKey } from "@/api/keys";
+import type { PostureMode } from "@/api/tables";
 import { waitsForApproval, type PlanAnswer, type StoredPlan } from "./report";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -8,15 +9,18 @@ type Row = Readonly<Record<string, unknown>>;
 interface TableChanges {
   create?: readonly Row[];
   update?: readonly Row[];
-  delete?: readonly string[];
+  /** Ids; forced, what names the row is no reason to keep it. */
+  delete?: readonly (string | { id: string; force: boolean })[];
 }
 
+/** The tables that plans change; what others name stands first. */
+export const plannedTables = ["segmentation_groups", "acl_rules", "abac_policies", "posture_policies"] as const;
+export type PlannedTable = (typeof plannedTables)[number];
+
 /** What one plan changes: rows by table, and settings. */
-export interface Changes {
-  acl_rules?: TableChanges;
-  posture_policies?: TableChanges;
-  settings?: { default_deny?: boolean; posture_enforcement?: string };
-}
+export type Changes = Partial<Record<PlannedTable, TableChanges>> & {
+  settings?: { default_deny?: boolean; posture_enforcement?: PostureMode };
+};
 
 export interface Applied {
   status: "applied" | "awaiting_confirmation" | "scheduled";
@@ -48,7 +52,8 @@ const WHILE_ASKING_MS = 500;
 
 export function planQuery(orgId: string, planId: string) {
   return queryOptions({
-    queryKey: orgKey(orgId, "change_plans", planId),
+    // Events carry a plan's state alone: with it the rest is read again.
+    queryKey: orgKey(orgId, "change_plans", planId, narrowedBy({ status: true })),
     queryFn: ({ signal }) => actOnPolicy<StoredPlan>(orgId, "get_plan", { plan_id: planId }, signal),
     refetchInterval: ({ state: { data } }) => (data?.live_connections?.state === "asking" ? WHILE_ASKING_MS : false),
   });
@@ -63,7 +68,7 @@ export function useCompletedPlan(orgId: string, plan: PlanAnswer): PlanAnswer {
 /** Plans on trial, and those that wait: for a second administrator, for somebody to apply them, or for their time. */
 export function openPlansQuery(orgId: string) {
   return queryOptions({
-    queryKey: orgKey(orgId, "change_plans", "open"),
+    queryKey: orgKey(orgId, "change_plans", "open", narrowedBy({ status: true })),
     queryFn: async ({ signal }) => {
       const statuses = ["awaiting_confirmation", "ready", "approved", "scheduled"];
       const answers = await Promise.all(statuses.map((status) => actOnPolicy<{ plans: StoredPlan[] }>(orgId, "list_plans", { status }, signal)));
