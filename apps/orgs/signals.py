@@ -7,3 +7,8 @@ settings_changed = Signal()  # kwargs: org, actor, changed (names)
 lockdown_changed = Signal()  # kwargs: org
 # kwargs: org, user_id, actor; receivers answer the number of machines they quarantined
 member_removed = Signal()
+# kwargs: org, names (in lower case); receivers answer which of them their groups have
+group_names_asked = Signal()
+# kwargs: org (locked), actor, renamed (old name -> new), came, gone (names in lower case), user_ids (of whom
+# the groups changed)
+idp_groups_changed = Signal()
