@@ -5,7 +5,7 @@ reach what: apps that know nothing of each other are then changed by one plan.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -76,7 +76,7 @@ class PlanTable:
     children: tables whose rows change with its rows.
     named: rows of other tables name its rows, which are made before those and go after them.
     machines: (org, ids of machines that the change names) -> the machines that it may write to.
-    rename: (org, old, new) for a group of machines that its rows may name; what they mean stays the same.
+    rename: (org, {old: new}) for groups that its rows may name; what they mean stays the same.
     follows: settings that its rows are judged by. finish: (org, actor), once rows and settings stand.
     """
 
@@ -94,7 +94,7 @@ class PlanTable:
     children: Collection[str] = ()
     named: bool = False
     machines: Callable[[Organization, Collection[str]], Q] | None = None
-    rename: Callable[[Organization, str, str], list[Change]] | None = None
+    rename: Callable[[Organization, Mapping[str, str]], list[Change]] | None = None
     follows: frozenset[str] = frozenset()
     finish: Callable[[Organization, Actor], Any] | None = None
 
@@ -148,9 +148,10 @@ def refuse_alone(org: Any) -> None:
         raise FourEyesRequired(ALONE)
 
 
-def free_name(rows: QuerySet, row_id: uuid.UUID, name: str, longest: int) -> str:
-    """The name for one of the rows, or one like it where another row has it by now, in any case."""
-    taken = {other.casefold() for other in rows.exclude(pk=row_id).values_list("name", flat=True)}
+def free_name(tables: Iterable[QuerySet], row_id: uuid.UUID, name: str, longest: int) -> str:
+    """The name for a row of these tables, or one like it where another row has it by now, in any case."""
+    others = (rows.exclude(pk=row_id).values_list("name", flat=True) for rows in tables)
+    taken = {other.casefold() for names in others for other in names}
     found, number = name, 1
     while found.casefold() in taken:
         number += 1

@@ -80,7 +80,7 @@ def _restore_policy(
     if before is None:
         return [stage_policy_removal(row)] if row else []
     row = row or AbacPolicy(org_id=org.pk, created_by_id=actor.user_id)
-    name = free_name(policies, row_id, before["name"], LONGEST_POLICY_NAME)
+    name = free_name([policies], row_id, before["name"], LONGEST_POLICY_NAME)
     return [stage_policy(org, row, restored(before) | {"name": name}, row_id=row_id)]
 
 

@@ -1,5 +1,6 @@
 """What this app does when something below it changes."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.dispatch import receiver
@@ -8,8 +9,11 @@ from apps.machines.changes import touch, touch_rights
 from apps.machines.models import Machine
 from apps.machines.signals import connections_counted
 from apps.orgs import signals
+from apps.policy.models import SegmentationGroup
+from apps.policy.services.commit import commit
 from apps.policy.services.cutcount import take_counts
 from apps.policy.services.grants import revoke_all_of
+from apps.policy.services.groupnames import carry_along, resolve_again
 from apps.policy.services.rules import create_rule
 
 STARTER = {
@@ -48,6 +52,34 @@ def forget_member(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: 
     if owned:
         touch(org, changed=owned)
     return 0
+
+
+@receiver(signals.group_names_asked)
+def name_groups_of_machines(sender: Any, *, org: Any, names: Collection[str], **kwargs: Any) -> set[str]:
+    """Groups of machines have their names for themselves."""
+    groups = SegmentationGroup.objects.for_org(org).values_list("name", flat=True)
+    return {name.casefold() for name in groups}.intersection(names)
+
+
+@receiver(signals.idp_groups_changed)
+def follow_people(
+    sender: Any,
+    *,
+    org: Any,
+    actor: Any,
+    renamed: Mapping[str, str],
+    came: Collection[str],
+    gone: Collection[str],
+    user_ids: Collection[Any],
+    **kwargs: Any,
+) -> None:
+    """What names a group follows it, and machines may at once what their owners' groups may."""
+    if changes := [change for change in carry_along(org, renamed) if change.before != change.after]:
+        commit(org=org, actor=actor, changes=changes, reason="the identity provider renamed a group")
+    resolve_again(org, came=came, gone=gone)
+    owned = list(Machine.objects.for_org(org).filter(owner_id__in=user_ids))
+    if owned:
+        touch(org, changed=owned)
 
 
 @receiver(connections_counted)

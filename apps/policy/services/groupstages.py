@@ -8,17 +8,17 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.machines.changes import touch
 from apps.machines.models import Machine
-from apps.orgs.models import Organization
-from apps.orgs.planning import Change, free_name, planned_tables
+from apps.orgs.groupnames import LONGEST_GROUP_NAME
+from apps.orgs.models import IdpGroup, Organization
+from apps.orgs.planning import Change, free_name
 from apps.policy.errors import GroupInUse
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
-from apps.policy.references import exchanged, policies_naming, rules_naming
-from apps.policy.services.attributes import stage_policy
+from apps.policy.references import rules_naming
+from apps.policy.services.groupnames import carry_along, resolve_again
 from apps.policy.services.rules import stage_rule
 
 TABLE = "segmentation_groups"
 COLUMNS = ("name", "description", "color")
-LONGEST_NAME = 64
 
 
 def group_in(org: Any, group_id: Any) -> SegmentationGroup:
@@ -47,7 +47,7 @@ def stage_new(
     row.save(force_insert=True)
     came = _join(org, row, values.get("members") or ())
     _touch(org, came)
-    _resolve_again(org, row.name)
+    resolve_again(org, came=[row.name])
     return [Change(TABLE, row.pk, None, group_snapshot(row, came))]
 
 
@@ -64,8 +64,8 @@ def stage_edit(org: Organization, row: SegmentationGroup, values: Mapping[str, A
     row.save()
     changes = [Change(TABLE, row.pk, old, new)]
     if row.name != before["name"]:
-        changes += _carry_along(org, before["name"], row.name)
-        _resolve_again(org, row.name)
+        changes += carry_along(org, {before["name"]: row.name})
+        resolve_again(org, came=[row.name])
         _touch(org, members_of(row))
     _touch(org, {*left, *came})
     return changes
@@ -73,7 +73,7 @@ def stage_edit(org: Organization, row: SegmentationGroup, values: Mapping[str, A
 
 def stage_removal(org: Organization, row: SegmentationGroup, force: bool) -> list[Change]:
     """Take a group away; raises GroupInUse while rules name it, unless forced: those are disabled."""
-    naming = rules_naming(org, f"group:{row.name}")
+    naming = rules_naming(org, [f"group:{row.name}"])
     if naming and not force:
         raise GroupInUse(rules=[{"id": rule.pk, "name": rule.name} for rule in naming])
     changes = [stage_rule(org, rule, {"enabled": False}) for rule in naming if rule.enabled]
@@ -93,7 +93,9 @@ def restore_group(
     if before is None:
         return [] if row is None else stage_removal(org, row, True)
     columns = {name: before[name] for name in COLUMNS}
-    columns["name"] = free_name(groups, row_id, before["name"], LONGEST_NAME)
+    columns["name"] = free_name(
+        (groups, IdpGroup.objects.for_org(org)), row_id, before["name"], LONGEST_GROUP_NAME
+    )
     # What has been deleted since cannot come back.
     back = set(_machines(org, before.get("members", ())).values_list("pk", flat=True))
     if row is None:
@@ -131,41 +133,14 @@ def _join(org: Organization, row: SegmentationGroup, ids: Collection[uuid.UUID])
     return wanted
 
 
-def _carry_along(org: Organization, old_name: str, new_name: str) -> list[Change]:
-    """Rules, attribute policies and what other apps keep say the new name."""
-    old, new = f"group:{old_name}", f"group:{new_name}"
-    changes = [
-        stage_rule(
-            org,
-            rule,
-            {
-                "source": exchanged(rule.source, old, new),
-                "destination": exchanged(rule.destination, old, new),
-            },
-        )
-        for rule in rules_naming(org, old)
-    ]
-    for policy in policies_naming(org, old):
-        changes.append(stage_policy(org, policy, {"selector": exchanged(policy.selector, old, new)}))
-    for table in planned_tables().values():
-        if table.rename is not None:
-            changes += table.rename(org, old_name, new_name)
-    return changes
-
-
 def _require_free(row: SegmentationGroup) -> None:
+    if IdpGroup.objects.for_org(row.org_id).filter(name__iexact=row.name).exists():
+        raise Conflict("A group of people has this name", field="name")
     others = SegmentationGroup.objects.for_org(row.org_id).filter(name__iexact=row.name).exclude(pk=row.pk)
     if others.exists():
         raise Conflict("A group has this name", field="name")
     if row.name != row.name.strip():
         raise InvalidInput("name: begins or ends with a space", field="name")
-
-
-def _resolve_again(org: Any, name: str) -> None:
-    """Rules that were warned of lose the warning, and gain the group."""
-    for rule in rules_naming(org, f"group:{name}"):
-        rule.unresolved = [m for m in rule.unresolved if m.casefold() != f"group:{name}".casefold()]
-        rule.save(update_fields=["unresolved"])
 
 
 def _touch(org: Organization, ids: Collection[uuid.UUID]) -> None:
