@@ -5,7 +5,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from apps.machines.changes import touch, touch_rights
+from apps.machines.changes import touch, touch_groups, touch_rights
 from apps.machines.models import Machine
 from apps.machines.signals import connections_counted
 from apps.orgs import signals
@@ -77,9 +77,8 @@ def follow_people(
     if changes := [change for change in carry_along(org, renamed) if change.before != change.after]:
         commit(org=org, actor=actor, changes=changes, reason="the identity provider renamed a group")
     resolve_again(org, came=came, gone=gone)
-    owned = list(Machine.objects.for_org(org).filter(owner_id__in=user_ids))
-    if owned:
-        touch(org, changed=owned)
+    if owned := Machine.objects.for_org(org).filter(owner_id__in=user_ids).values_list("pk", flat=True):
+        touch_groups(org, owned)
 
 
 @receiver(connections_counted)

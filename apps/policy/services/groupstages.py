@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, InvalidInput, NotFound
-from apps.machines.changes import touch
+from apps.machines.changes import touch_groups
 from apps.machines.models import Machine
 from apps.orgs.groupnames import LONGEST_GROUP_NAME
 from apps.orgs.models import IdpGroup, Organization
@@ -145,7 +145,7 @@ def _require_free(row: SegmentationGroup) -> None:
 
 def _touch(org: Organization, ids: Collection[uuid.UUID]) -> None:
     if ids:
-        touch(org, changed=_machines(org, ids))
+        touch_groups(org, ids)
 
 
 def _machines(org: Organization, ids: Collection[Any]) -> Any:

@@ -20,6 +20,7 @@ from apps.policy.tests.test_groups import group, join
 from apps.policy.tests.test_plans import apply, flows, plan
 from apps.posture.models import PosturePolicy
 from apps.posture.tests.calls import HEALTHY, add_policy, report, set_mode
+from apps.relays.models import RelayCut
 from wire.netmap import Netmap
 
 pytestmark = pytest.mark.django_db
@@ -147,6 +148,20 @@ def test_the_map_of_the_destination_has_whoever_may_reach_it(cast, opened):
     assert peers() == ["his"]
     sign_in(cast)
     assert peers() == []
+
+
+def test_a_stopped_machine_is_not_cut_from_the_relays_again(cast, opened):
+    """It would be written behind the organisation's lock, while whoever stops machines writes it before."""
+    assert admin(cast.alice, "disable", opened[1]).status_code == 200
+    made = group(cast, "servers")
+    cut = RelayCut.objects.all()
+    assert cut.exists()
+    cut.delete()
+    sign_in(cast, "Eng")
+    member = join(cast, made["id"], opened[1].id)
+    where = {"method": "DELETE", "id": f"eq.{member['id']}"}
+    data(rows(cast.alice, cast.org_a, "segmentation_group_members", {}, **where))
+    assert not cut.exists()
 
 
 def test_a_group_that_comes_and_goes_ends_the_warning_and_brings_it_back(cast, opened):
