@@ -1,6 +1,8 @@
 import { call, callWithHeaders } from "./client";
 import type { ColumnOf, RowOf, TableName } from "./tables";
 
+const WINDOW_ROWS = 1000;
+
 type Value = string | number | boolean;
 type Operator = "eq" | "neq" | "gt" | "gte" | "lt" | "lte" | "like" | "ilike";
 
@@ -94,6 +96,18 @@ export class Query<T extends TableName> {
   async window(signal?: AbortSignal): Promise<Window<RowOf<T>>> {
     const { data, headers } = await callWithHeaders<RowOf<T>[]>(this.toString(), { signal });
     return { rows: data, total: totalOf(headers.get("Content-Range")), next: headers.get("X-Next-Cursor") };
+  }
+
+  /** Every row that matches, window by window. */
+  async all(signal?: AbortSignal): Promise<RowOf<T>[]> {
+    const rows: RowOf<T>[] = [];
+    let next: string | null = null;
+    do {
+      const window: Window<RowOf<T>> = await this.limit(WINDOW_ROWS).after(next).window(signal);
+      rows.push(...window.rows);
+      next = window.next;
+    } while (next !== null);
+    return rows;
   }
 
   private with(name: string, value: string): Query<T> {

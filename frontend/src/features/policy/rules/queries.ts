@@ -3,23 +3,12 @@ import { from } from "@/api/from";
 import { narrowedBy, orgKey } from "@/api/keys";
 import type { AclRule } from "@/api/tables";
 
-const WINDOW_ROWS = 1000;
-
 /** All rules in the order in which they are judged; the page narrows them itself, by machines' names too. */
 export function rulesQuery(orgId: string) {
   return queryOptions({
     // Every change counts a rule's revision up, which its event does not carry: it is read again.
     queryKey: orgKey(orgId, "acl_rules", narrowedBy({ name: true })),
-    queryFn: async ({ signal }) => {
-      const rules: AclRule[] = [];
-      let next: string | null = null;
-      do {
-        const window = await from("acl_rules").in(orgId).limit(WINDOW_ROWS).after(next).window(signal);
-        rules.push(...window.rows);
-        next = window.next;
-      } while (next !== null);
-      return rules;
-    },
+    queryFn: ({ signal }) => from("acl_rules").in(orgId).all(signal),
     select: inOrder,
   });
 }
