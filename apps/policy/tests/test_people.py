@@ -9,6 +9,7 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict
 from apps.core.realtime import last_seq, missed_events
 from apps.machines.models import Machine, NetmapChange
+from apps.machines.signals import machines_touched
 from apps.machines.tests.agents import admin, auth_key, enrol
 from apps.orgs import idpgroups
 from apps.orgs.idpgroups import Told
@@ -18,9 +19,6 @@ from apps.policy.models import AbacPolicy, AclRule, PolicyRevision, Segmentation
 from apps.policy.tests.calls import act, close, data, evaluate, rows, rule, trail
 from apps.policy.tests.test_groups import group, join
 from apps.policy.tests.test_plans import apply, flows, plan
-from apps.posture.models import PosturePolicy
-from apps.posture.tests.calls import HEALTHY, add_policy, report, set_mode
-from apps.relays.models import RelayCut
 from wire.netmap import Netmap
 
 pytestmark = pytest.mark.django_db
@@ -150,18 +148,21 @@ def test_the_map_of_the_destination_has_whoever_may_reach_it(cast, opened):
     assert peers() == []
 
 
-def test_a_stopped_machine_is_not_cut_from_the_relays_again(cast, opened):
-    """It would be written behind the organisation's lock, while whoever stops machines writes it before."""
-    assert admin(cast.alice, "disable", opened[1]).status_code == 200
-    made = group(cast, "servers")
-    cut = RelayCut.objects.all()
-    assert cut.exists()
-    cut.delete()
+def test_machines_are_drawn_anew_without_being_touched(cast, opened):
+    """Who hears of touched machines locks rows of his own before the organisation's, which is held here."""
+    made, heard = group(cast, "servers"), []
+
+    def hear(sender, *, changed, **kwargs):
+        heard.extend(changed)
+
+    machines_touched.connect(hear)
     sign_in(cast, "Eng")
     member = join(cast, made["id"], opened[1].id)
     where = {"method": "DELETE", "id": f"eq.{member['id']}"}
     data(rows(cast.alice, cast.org_a, "segmentation_group_members", {}, **where))
-    assert not cut.exists()
+    assert not heard
+    give(cast, opened[1], cast.alice)
+    assert heard
 
 
 def test_a_group_that_comes_and_goes_ends_the_warning_and_brings_it_back(cast, opened):
@@ -185,7 +186,7 @@ def test_a_new_name_is_followed_by_all_that_said_the_old_one(cast, opened):
     AbacPolicy.objects.create_in(
         cast.org_a, name="hours", effect="deny", selector="tag:x,group:eng", conditions={"os": ["darwin"]}
     )
-    policy = add_policy(cast.alice, cast.org_a, scope={"groups": ["ENG"]}, require_firewall=True)
+    posture_policy(cast, "ENG")
     bob = cast.bob.user.pk
     push(cast, Told("Eng", "1", [bob]), Told("Ops", "2"))
     revision = PolicyRevision.objects.for_org(cast.org_a).count()
@@ -193,7 +194,8 @@ def test_a_new_name_is_followed_by_all_that_said_the_old_one(cast, opened):
     assert (may(cast, opened), warnings(cast)) == (["his"], [])
     assert AclRule.objects.for_org(cast.org_a).get().source == "group:Builders"
     assert AbacPolicy.objects.for_org(cast.org_a).get().selector == "tag:x,group:Builders"
-    assert PosturePolicy.objects.for_org(cast.org_a).get(pk=policy["id"]).scope == {"groups": ["Builders"]}
+    policies = data(rows(cast.alice, cast.org_a, "posture_policies", name="eq.firewall"))
+    assert [policy["scope"] for policy in policies] == [{"groups": ["Builders"]}]
     # One revision tells of all three, and of no group: what a provider says can't be rolled back.
     assert PolicyRevision.objects.for_org(cast.org_a).count() == revision + 1
     changes = PolicyRevision.objects.for_org(cast.org_a).latest("revision").changes
@@ -295,14 +297,21 @@ def test_a_failing_policy_test_and_four_eyes_hold_nothing_up(cast, opened):
     assert may(cast, opened) == ["his"]
 
 
+def posture_policy(cast, group_name):
+    body = {"name": "firewall", "require_firewall": True, "scope": {"groups": [group_name]}}
+    data(rows(cast.alice, cast.org_a, "posture_policies", body, method="POST"), 201)
+
+
 def test_posture_asks_the_groups_of_the_owner(cast, opened):
-    set_mode(cast.alice, cast.org_a, "enforce")
-    add_policy(cast.alice, cast.org_a, scope={"groups": ["Eng"]}, require_firewall=True)
-    unhealthy = {**HEALTHY, "firewall_enabled": False}
-    assert data(report(opened[1], **unhealthy))["compliant"]
+    def complies(machine):
+        return data(machine.client.call("/api/posture-report", {"firewall_enabled": False}))["compliant"]
+
+    OrgSettings.objects.for_org(cast.org_a).update(posture_enforcement="monitor")
+    posture_policy(cast, "Eng")
+    assert complies(opened[1])
     sign_in(cast, "eng")
-    assert not data(report(opened[1], **unhealthy))["compliant"]
-    assert data(report(opened[0], **unhealthy))["compliant"]
+    assert not complies(opened[1])
+    assert complies(opened[0])
 
 
 def test_attribute_policies_ask_the_groups_of_the_owner(cast, opened):
