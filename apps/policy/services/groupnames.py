@@ -31,13 +31,15 @@ def carry_along(org: Organization, renamed: Mapping[str, str]) -> list[Change]:
 def resolve_again(org: Any, *, came: Collection[str] = (), gone: Collection[str] = ()) -> None:
     """Rules lose the warning of groups that are there now, and are warned of those that are no more."""
     there, missing = ({f"group:{name}".casefold() for name in names} for names in (came, gone))
-    rules = rules_naming(org, there | missing)
-    for rule in rules:
+    changed = []
+    for rule in rules_naming(org, there | missing):
         warned = {member for member in rule.unresolved if member.casefold() not in there | missing}
         named = {member.casefold() for end in (rule.source, rule.destination) for member in end.split(",")}
-        rule.unresolved = sorted(warned | named & missing)
-    AclRule.objects.for_org(org).bulk_update(rules, ["unresolved"])
-    with as_refresh() if len(rules) > REFRESH_ABOVE else nullcontext():
-        for rule in rules:
+        before, rule.unresolved = rule.unresolved, sorted(warned | named & missing)
+        if rule.unresolved != before:
+            changed.append(rule)
+    AclRule.objects.for_org(org).bulk_update(changed, ["unresolved"])
+    with as_refresh() if len(changed) > REFRESH_ABOVE else nullcontext():
+        for rule in changed:
             payload = {"id": rule.pk, "unresolved": rule.unresolved}
             publish(org=org, channel="acl", event="UPDATE", table=TABLE, payload=payload)
