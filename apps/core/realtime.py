@@ -38,6 +38,8 @@ TABLE_CHANNELS = {
     "abac_policies": "acl",
     "segmentation_groups": "acl",
     "segmentation_group_members": "acl",
+    "idp_groups": "acl",
+    "idp_group_members": "acl",
     "policy_tests": "acl",
     "jit_access_grants": "acl",
     "access_review_campaigns": "acl",

@@ -46,6 +46,11 @@ def touch(
     return _raise(org_id_of(org), changed_ids, [machine.pk for machine in removed], dead, rights=rights)
 
 
+def touch_groups(org: object, ids: Iterable[uuid.UUID]) -> int:
+    """The same for machines that are in other groups now; they are as they were, and nobody locked them."""
+    return _raise(org_id_of(org), list(ids), [], [], rights=True)
+
+
 def touch_everything(org: object) -> int:
     """The same for what all machines of the organisation are told: relays, DNS, key lifetime."""
     return _raise(org_id_of(org), [], [EVERYTHING], [], rights=False)

@@ -1,9 +1,20 @@
-"""Organisations in the admin."""
+"""Organisations in the admin; taking groups of people apart runs the services."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
-from apps.core.admin import OrgModelAdmin, ReadOnlyAdmin
-from apps.orgs.models import Organization, OrgInvitation, OrgMember, OrgSettings
+from apps.core.admin import OrgModelAdmin, ReadOnlyAdmin, confirmed, operator, tell_done
+from apps.orgs import idpgroups
+from apps.orgs.models import (
+    IdpGroup,
+    IdpGroupMember,
+    Organization,
+    OrgInvitation,
+    OrgMember,
+    OrgSettings,
+)
 
 
 @admin.register(Organization)
@@ -33,3 +44,39 @@ class OrgInvitationAdmin(OrgModelAdmin):
     list_filter = ("org", "status")
     search_fields = ("email",)
     exclude = ("token_hash",)
+
+
+@admin.register(IdpGroup)
+class IdpGroupAdmin(OrgModelAdmin):
+    list_display = ("name", "org", "source", "external_id", "created_at")
+    list_filter = ("org", "source")
+    search_fields = ("name", "external_id")
+    actions = ("remove",)
+
+    @admin.action(description="Remove until their source tells of them again")
+    def remove(self, request: HttpRequest, rows: Any) -> Any:
+        if page := confirmed(self, request, rows, action="remove", question="Remove these groups"):
+            return page
+        for group in rows:
+            idpgroups.remove_group(org=group.org_id, actor=operator(request), group_id=group.pk)
+        tell_done(self, request, f"{len(rows)} groups removed")
+        return None
+
+
+@admin.register(IdpGroupMember)
+class IdpGroupMemberAdmin(OrgModelAdmin):
+    list_display = ("user", "group", "org", "created_at")
+    list_filter = ("org", "group__source")
+    list_select_related = ("org", "group", "user")
+    search_fields = ("user__email", "group__name")
+    actions = ("remove",)
+
+    @admin.action(description="Take out until their source tells of them again")
+    def remove(self, request: HttpRequest, rows: Any) -> Any:
+        question = "Take these people out of the groups"
+        if page := confirmed(self, request, rows, action="remove", question=question):
+            return page
+        for member in rows:
+            idpgroups.remove_membership(org=member.org_id, actor=operator(request), member_id=member.pk)
+        tell_done(self, request, f"{len(rows)} memberships ended")
+        return None

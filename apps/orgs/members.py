@@ -11,6 +11,7 @@ from apps.core.errors import Forbidden, NotFound
 from apps.core.realtime import member_group, publish, send_to_group
 from apps.orgs import signals
 from apps.orgs.errors import InvalidRole, LastOwner
+from apps.orgs.idpgroups import forget_member
 from apps.orgs.models import ROLES, OrgMember
 
 
@@ -123,6 +124,8 @@ def _take_out(member: OrgMember, actor: Actor, action: str) -> int:
         )
     )
     details = {"user_id": member.user_id, "role": member.role, "machines_quarantined": quarantined}
+    if left := forget_member(org=member.org_id, actor=actor, user_id=member.user_id):
+        details["idp_groups"] = left
     record(
         org=member.org_id,
         actor=actor,

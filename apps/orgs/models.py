@@ -1,4 +1,4 @@
-"""Organisations, their settings, members and invitations."""
+"""Organisations, their settings, members and invitations, and the groups that members are in elsewhere."""
 
 from typing import Any
 
@@ -6,12 +6,15 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from apps.core.models_base import Row
 from apps.core.tenancy import OrgOwned, org_id_of
+from apps.orgs.groupnames import LONGEST_GROUP_NAME
 
 ROLES = ("owner", "admin", "member", "auditor")
+IDP_SOURCES = ("oidc", "scim")
 
 
 class OrganizationManager(models.Manager):
@@ -140,3 +143,40 @@ class OrgInvitation(OrgOwned):
 
     def __str__(self) -> str:
         return f"{self.email} as {self.role}"
+
+
+class IdpGroup(OrgOwned):
+    """A group of people as an identity provider names it; rules may name it too."""
+
+    name = models.CharField(max_length=LONGEST_GROUP_NAME)
+    source = models.CharField(max_length=4, choices=[(source, source) for source in IDP_SOURCES])
+    external_id = models.CharField(
+        max_length=255, null=True, help_text="the provider's own, which outlives a name"
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta(OrgOwned.Meta):
+        db_table = "idp_groups"
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint("org", Lower("name"), name="idp_group_name"),
+            models.UniqueConstraint(fields=("org", "source", "external_id"), name="idp_group_external_id"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IdpGroupMember(OrgOwned):
+    """A member of the organisation in a group of people."""
+
+    group = models.ForeignKey(IdpGroup, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey("ztna_auth.User", on_delete=models.CASCADE, related_name="+")
+
+    class Meta(OrgOwned.Meta):
+        db_table = "idp_group_members"
+        constraints = (models.UniqueConstraint(fields=("group", "user"), name="idp_group_member_once"),)
+        indexes = (models.Index(fields=("org", "user"), name="idp_groups_by_person"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.group_id}"

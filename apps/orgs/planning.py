@@ -78,7 +78,7 @@ class PlanTable:
     children: tables whose rows change with its rows.
     named: rows of other tables name its rows, which are made before those and go after them.
     machines: (org, rows as they become or were, each with its id) -> the machines that it may write to.
-    rename: (org, old, new) for a group of machines that its rows may name; what they mean stays the same.
+    rename: (org, {old: new}) for groups that its rows may name; what they mean stays the same.
     naming: (org, name) -> the rows that name a group of machines; they are disabled as it goes.
     unresolved: (org, ids of rows) -> members of selectors that they name and nothing has.
     follows: settings that its rows are judged by. finish: (org, actor), once rows and settings stand.
@@ -98,7 +98,7 @@ class PlanTable:
     children: Collection[str] = ()
     named: bool = False
     machines: Callable[[Organization, Iterable[Mapping[str, Any]]], Q] | None = None
-    rename: Callable[[Organization, str, str], list[Change]] | None = None
+    rename: Callable[[Organization, Mapping[str, str]], list[Change]] | None = None
     naming: Callable[[Organization, str], Iterable[Any]] | None = None
     unresolved: Callable[[Organization, Collection[Any]], Iterable[str]] | None = None
     follows: frozenset[str] = frozenset()
@@ -154,9 +154,10 @@ def refuse_alone(org: Any) -> None:
         raise FourEyesRequired(ALONE)
 
 
-def free_name(rows: QuerySet, row_id: uuid.UUID, name: str, longest: int) -> str:
-    """The name for one of the rows, or one like it where another row has it by now, in any case."""
-    taken = {other.casefold() for other in rows.exclude(pk=row_id).values_list("name", flat=True)}
+def free_name(tables: Iterable[QuerySet], row_id: uuid.UUID, name: str, longest: int) -> str:
+    """The name for a row of these tables, or one like it where another row has it by now, in any case."""
+    others = (rows.exclude(pk=row_id).values_list("name", flat=True) for rows in tables)
+    taken = {other.casefold() for names in others for other in names}
     found, number = name, 1
     while found.casefold() in taken:
         number += 1

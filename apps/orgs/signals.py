@@ -12,3 +12,8 @@ role_changed = Signal()
 # kwargs: org_id; came, went: members of selectors (`user:x`, `tag:x`, `group:x`, a machine's id) that
 # something has from now on, or perhaps nothing any more
 names_changed = Signal()
+# kwargs: org, names (in lower case); receivers answer which of them their groups have
+group_names_asked = Signal()
+# kwargs: org (locked), actor, renamed (old name -> new), came, gone (names in lower case), user_ids (of whom
+# the groups changed)
+idp_groups_changed = Signal()

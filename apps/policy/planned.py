@@ -81,7 +81,7 @@ def _restore_policy(
     if before is None:
         return [stage_policy_removal(row)] if row else []
     row = row or AbacPolicy(org_id=org.pk, created_by_id=actor.user_id)
-    name = free_name(policies, row_id, before["name"], LONGEST_POLICY_NAME)
+    name = free_name([policies], row_id, before["name"], LONGEST_POLICY_NAME)
     return [stage_policy(org, row, restored(before) | {"name": name}, row_id=row_id)]
 
 
@@ -96,11 +96,11 @@ def _delete_group(org: Organization, actor: Actor, row_id: uuid.UUID, force: boo
 
 
 def _rules_naming(org: Organization, group: str) -> list[AclRule]:
-    return rules_naming(org, f"group:{group}")
+    return rules_naming(org, [f"group:{group}"])
 
 
 def _policies_naming(org: Organization, group: str) -> list[AbacPolicy]:
-    return policies_naming(org, f"group:{group}")
+    return policies_naming(org, [f"group:{group}"])
 
 
 def _unresolved_rules(org: Organization, ids: Collection[Any]) -> set[str]:

@@ -8,6 +8,7 @@ from apps.machines.models import Machine
 from apps.machines.netmap import MapNode
 from apps.machines.rights import Reach, Rights
 from apps.machines.verdicts import Verdict, verdicts_of
+from apps.orgs.idpgroups import groups_of_people
 from apps.orgs.models import Organization, OrgMember, OrgSettings
 from apps.policy.documents import attribute_policy_of, rule_of
 from apps.policy.engine import Policy, compile_policy
@@ -95,13 +96,19 @@ def attribute_policies(org_id: uuid.UUID) -> tuple:
 
 
 def group_names(org_id: uuid.UUID, ids: Collection[uuid.UUID] | None) -> dict[uuid.UUID, set[str]]:
-    """Segmentation groups by machine, names in lower case; ids: only of these machines."""
+    """Its own groups and those of its owner, by machine, in lower case; ids: only of these machines."""
     members = SegmentationGroupMember.objects.for_org(org_id)
+    owned = Machine.objects.for_org(org_id).exclude(owner=None)
     if ids is not None:
-        members = members.filter(machine_id__in=ids)
+        members, owned = members.filter(machine_id__in=ids), owned.filter(pk__in=ids)
     groups: dict[uuid.UUID, set[str]] = {}
     for machine_id, name in members.values_list("machine_id", "group__name"):
         groups.setdefault(machine_id, set()).add(name.casefold())
+    owners = dict(owned.values_list("pk", "owner_id"))
+    people = groups_of_people(org_id, None if ids is None else set(owners.values()))
+    for machine_id, owner_id in owners.items():
+        if owner_id in people:
+            groups.setdefault(machine_id, set()).update(people[owner_id])
     return groups
 
 

@@ -37,16 +37,17 @@ def _restore(*, org: Organization, actor: Actor, row_id: uuid.UUID, before: Any,
         return [stage_removal(row)] if row else []
     row = row or PosturePolicy(pk=row_id, org_id=org.pk, created_by_id=actor.user_id)
     return [
-        stage(row, {**before, "name": free_name(policies, row_id, before["name"], LONGEST_NAME)}, back=True)
+        stage(row, {**before, "name": free_name([policies], row_id, before["name"], LONGEST_NAME)}, back=True)
     ]
 
 
-def _rename(org: Organization, old: str, new: str) -> list[Change]:
+def _rename(org: Organization, renamed: Mapping[str, str]) -> list[Change]:
     """Scopes that name a group say its new name; nobody is judged otherwise for it."""
+    new = {old.casefold(): name for old, name in renamed.items()}
     changes = []
     for row in PosturePolicy.objects.for_org(org):
         groups = row.scope.get("groups", [])
-        named = [new if group.casefold() == old.casefold() else group for group in groups]
+        named = [new.get(group.casefold(), group) for group in groups]
         if named != groups:
             changes.append(stage(row, {"scope": {**row.scope, "groups": named}}))
     return changes

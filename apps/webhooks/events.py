@@ -54,7 +54,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "People": {
-        "member": ("invited", "joined", "left", "removed", "role_changed"),
+        "member": ("invited", "joined", "left", "removed", "role_changed", "groups_told"),
+        "idp_group": CHANGED,
         "invitation": ("resent", "revoked"),
         "user": ("updated",),
         "auth": (

@@ -32,22 +32,21 @@ class ControlPlane:
 
     def __init__(self, directory, **settings):
         self.directory = directory
-        self._settings = settings
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("QZTNA_")},
+            "QZTNA_DATA_DIR": str(directory),
+            "QZTNA_PUBLIC_URL": self.url,
+            **settings,
+        }
         self._process = None
 
     def start(self):
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("QZTNA_")},
-            "QZTNA_DATA_DIR": str(self.directory),
-            "QZTNA_PUBLIC_URL": self.url,
-            **self._settings,
-        }
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
         with (self.directory / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -56,6 +55,11 @@ class ControlPlane:
                     return
             time.sleep(0.2)
         raise RuntimeError((self.directory / "serve.log").read_text()[-3000:])
+
+    def run(self, code):
+        """Python beside the server, on its database."""
+        command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+        subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, timeout=60)
 
     def stop(self):
         if self._process is not None:

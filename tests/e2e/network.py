@@ -5,6 +5,17 @@ import re
 import secrets
 import time
 
+PUSH = """
+from uuid import UUID
+
+from apps.auth.models import User
+from apps.core.actors import Actor
+from apps.orgs.idpgroups import Told, sync_groups
+
+ids = dict(User.objects.values_list("email", "pk"))
+groups = [Told(name, user_ids=[ids[email] for email in emails]) for name, emails in {groups!r}.items()]
+sync_groups(org=UUID({org!r}), actor=Actor.job("scim"), source="scim", groups=groups)
+"""
 ADMIN, PASSWORD = "ada@example.test", "a sentence nobody would guess"
 MAIL_SECONDS = 60
 
@@ -37,6 +48,10 @@ class Network:
 
     def change(self, table, row_id, **values):
         return self.call(f"/api/db/{table}", {**values, "_filters": {"id": row_id}}, self._tokens[ADMIN])
+
+    def push_groups(self, groups):
+        """Groups of people as a provider pushes them: name -> e-mail addresses. No browser hears of it."""
+        self.plane.run(PUSH.format(groups=groups, org=self.org))
 
     def id_of(self, name):
         return self.machines[name]["machine_id"]

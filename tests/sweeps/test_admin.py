@@ -8,6 +8,7 @@ from django.urls import reverse
 from apps.audit.models import AuditLog
 from apps.auth.models import ApiKey, Session, User
 from apps.core.tenancy import OrgOwned
+from apps.orgs.models import IdpGroup, IdpGroupMember
 
 OURS = [model for model in apps.get_models() if model.__module__.startswith("apps.")]
 ids = [f"{model._meta.app_label}.{model.__name__}" for model in OURS]
@@ -71,3 +72,19 @@ def test_signing_out_ends_the_sessions(staff, cast, canaries):
     staff.post(url, body)
     assert Session.objects.get(pk=cast.bob.session.pk).ended_at
     assert not Session.objects.get(pk=cast.charlie.session.pk).ended_at
+
+
+def test_groups_of_people_are_taken_apart_on_record(staff, cast, canaries):
+    for model in (IdpGroupMember, IdpGroup):
+        row = model.objects.for_org(cast.org_a).get()
+        url = reverse(f"admin:orgs_{model._meta.model_name}_changelist")
+        body = {"action": "remove", "_selected_action": [str(row.pk)]}
+        staff.post(url, body)
+        assert model.objects.for_org(cast.org_a).exists()
+        staff.post(url, {**body, "confirmed": "yes"})
+        assert not model.objects.for_org(cast.org_a).exists()
+    trail = AuditLog.objects.for_org(cast.org_a).filter(action__startswith="idp_group.").order_by("seq")
+    assert [(row.action, row.actor_kind) for row in trail] == [
+        ("idp_group.updated", "operator"),
+        ("idp_group.deleted", "operator"),
+    ]

@@ -111,7 +111,7 @@ def rename_auth_key(*, org: Any, actor: Actor, key_id: Any, name: str) -> None:
 def quarantine_many(machines: Any, *, org: Any, actor: Actor, reason: str) -> int:
     """Quarantine machines that share a fate, as one version of the map; runs inside a transaction."""
     stopped = []
-    for machine in machines.select_for_update() if machines else ():
+    for machine in machines.select_for_update().order_by("pk") if machines else ():
         if quarantine(machine, reason=reason, by_id=actor.user_id):
             settle(machine)
             machine.save()

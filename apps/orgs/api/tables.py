@@ -1,4 +1,4 @@
-"""Tables: organizations, org_settings, org_members, org_invitations."""
+"""Tables: organizations, org_settings, org_members, org_invitations, idp_groups, idp_group_members."""
 
 import uuid
 from collections.abc import Mapping
@@ -12,7 +12,14 @@ from apps.core.api.views import Call
 from apps.orgs import invitations, members, services
 from apps.orgs.api.management import OWNER_ONLY, SETTINGS, SettingsInput, checked_settings
 from apps.orgs.dashboard import counters
-from apps.orgs.models import Organization, OrgInvitation, OrgMember, OrgSettings
+from apps.orgs.models import (
+    IdpGroup,
+    IdpGroupMember,
+    Organization,
+    OrgInvitation,
+    OrgMember,
+    OrgSettings,
+)
 from apps.orgs.planning import asked_for
 
 
@@ -115,3 +122,27 @@ class OrgInvitationsTable(TableView):
 
     def delete_row(self, call: Call, row: OrgInvitation, *, force: bool) -> None:
         invitations.revoke_invitation(org=call.org, actor=call.actor, invitation_id=row.pk)
+
+
+TOLD_ELSEWHERE = dict.fromkeys(
+    ("insert", "update", "delete"), "Groups of people are what the identity provider says"
+)
+
+
+class IdpGroupsTable(TableView):
+    table = "idp_groups"
+    model = IdpGroup
+    columns = tuple(
+        Column(name) for name in ("id", "org_id", "name", "source", "external_id", "created_at", "updated_at")
+    )
+    default_order = ("name",)
+    scope = "acl"
+    instead = TOLD_ELSEWHERE
+
+
+class IdpGroupMembersTable(TableView):
+    table = "idp_group_members"
+    model = IdpGroupMember
+    columns = tuple(Column(name) for name in ("id", "group_id", "user_id", "created_at"))
+    scope = "acl"
+    instead = TOLD_ELSEWHERE

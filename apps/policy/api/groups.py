@@ -11,6 +11,7 @@ from apps.core.api.tables import TableView
 from apps.core.api.views import Answer, Call
 from apps.core.errors import Conflict, NotFound, UnsafeUpdate
 from apps.orgs.api.planned import PlannedTable
+from apps.orgs.groupnames import GROUP_NAME
 from apps.orgs.planning import asked_for, refuse_and_plan
 from apps.policy.api.changes import require_scopes
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
@@ -19,7 +20,7 @@ from apps.policy.services.groupstages import members_of, tables_naming
 
 
 class GroupWrite(serializers.Serializer):
-    name = serializers.RegexField(r"^[A-Za-z0-9 _-]{1,64}$")
+    name = serializers.RegexField(GROUP_NAME)
     description = serializers.CharField(max_length=500, required=False, allow_null=True, allow_blank=True)
     color = serializers.RegexField(r"^#[0-9A-Fa-f]{6}$", required=False)
 

@@ -10,7 +10,7 @@ from apps.audit.services import record
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, NotFound
 from apps.core.realtime import publish
-from apps.machines.changes import touch
+from apps.machines.changes import touch_groups
 from apps.machines.models import Machine
 from apps.machines.services.writing import hold_machines
 from apps.machines.signals import machines_regrouped
@@ -115,7 +115,7 @@ def _put_on_record(org: Any, actor: Actor, row: SegmentationGroupMember, verb: s
     change = Change(TABLE, group.pk, group_snapshot(group, left), group_snapshot(group, came))
     summary = f"{machine.name} {verb} {'to' if verb == 'added' else 'from'} {group.name}"
     keep_revision(org=org, actor=actor, changes=[change], summary=summary[:1].upper() + summary[1:])
-    touch(org, changed=[machine], rights=True)
+    touch_groups(org, [machine.pk])
     payload = {"id": row.pk, "group_id": group.pk, "machine_id": machine.pk}
     event = "INSERT" if verb == "added" else "DELETE"
     publish(org=org, channel="acl", event=event, table="segmentation_group_members", payload=payload)

@@ -6,21 +6,19 @@ from typing import Any
 
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, InvalidInput, NotFound
-from apps.machines.changes import touch
+from apps.machines.changes import touch_groups
 from apps.machines.models import Machine
-from apps.orgs.models import Organization
+from apps.orgs.groupnames import LONGEST_GROUP_NAME
+from apps.orgs.models import IdpGroup, Organization
 from apps.orgs.planning import Change, PlanTable, free_name, planned_tables
 from apps.orgs.signals import names_changed
 from apps.policy.errors import GroupInUse
 from apps.policy.models import SegmentationGroup, SegmentationGroupMember
-from apps.policy.references import exchanged, policies_naming, rules_naming
-from apps.policy.services.attributes import stage_policy
+from apps.policy.services.groupnames import carry_along
 from apps.policy.services.rules import TABLE as RULES
-from apps.policy.services.rules import stage_rule
 
 TABLE = "segmentation_groups"
 COLUMNS = ("name", "description", "color")
-LONGEST_NAME = 64
 
 
 def group_in(org: Any, group_id: Any) -> SegmentationGroup:
@@ -66,7 +64,7 @@ def stage_edit(org: Organization, row: SegmentationGroup, values: Mapping[str, A
     row.save()
     changes = [Change(TABLE, row.pk, old, new)]
     if row.name != before["name"]:
-        changes += _carry_along(org, before["name"], row.name)
+        changes += carry_along(org, {before["name"]: row.name})
         _tell_names(org, came=row.name, went=before["name"])
         _touch(org, members_of(row))
     _touch(org, {*left, *came})
@@ -103,7 +101,9 @@ def restore_group(
     if before is None:
         return [] if row is None else stage_removal(org, actor, row, True)
     columns = {name: before[name] for name in COLUMNS}
-    columns["name"] = free_name(groups, row_id, before["name"], LONGEST_NAME)
+    columns["name"] = free_name(
+        (groups, IdpGroup.objects.for_org(org)), row_id, before["name"], LONGEST_GROUP_NAME
+    )
     # What has been deleted since cannot come back.
     back = set(_machines(org, before.get("members", ())).values_list("pk", flat=True))
     if row is None:
@@ -171,29 +171,9 @@ def _join(org: Organization, row: SegmentationGroup, ids: Collection[uuid.UUID])
     return wanted
 
 
-def _carry_along(org: Organization, old_name: str, new_name: str) -> list[Change]:
-    """Rules, attribute policies and what other apps keep say the new name."""
-    old, new = f"group:{old_name}", f"group:{new_name}"
-    changes = [
-        stage_rule(
-            org,
-            rule,
-            {
-                "source": exchanged(rule.source, old, new),
-                "destination": exchanged(rule.destination, old, new),
-            },
-        )
-        for rule in rules_naming(org, old)
-    ]
-    for policy in policies_naming(org, old):
-        changes.append(stage_policy(org, policy, {"selector": exchanged(policy.selector, old, new)}))
-    for table in planned_tables().values():
-        if table.rename is not None:
-            changes += table.rename(org, old_name, new_name)
-    return changes
-
-
 def _require_free(row: SegmentationGroup) -> None:
+    if IdpGroup.objects.for_org(row.org_id).filter(name__iexact=row.name).exists():
+        raise Conflict("A group of people has this name", field="name")
     others = SegmentationGroup.objects.for_org(row.org_id).filter(name__iexact=row.name).exclude(pk=row.pk)
     if others.exists():
         raise Conflict("A group has this name", field="name")
@@ -209,7 +189,7 @@ def _tell_names(org: Organization, *, came: str | None = None, went: str | None 
 
 def _touch(org: Organization, ids: Collection[uuid.UUID]) -> None:
     if ids:
-        touch(org, changed=_machines(org, ids), rights=True)
+        touch_groups(org, ids)
 
 
 def _machines(org: Organization, ids: Collection[Any]) -> Any:

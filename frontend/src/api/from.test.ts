@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { from } from "./from";
 
 const paramsOf = (query: { toString: () => string }) => [...new URL(query.toString(), "http://x").searchParams];
@@ -39,5 +39,22 @@ describe("from()", () => {
 
   it("starts at the beginning without a cursor", () => {
     expect(paramsOf(from("machines").after(null))).toEqual([]);
+  });
+});
+
+describe("all()", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("follows the cursor until there is none", async () => {
+    const asked: (string | null)[] = [];
+    vi.stubGlobal("fetch", (path: string) => {
+      const after = new URL(path, "http://x").searchParams.get("after");
+      asked.push(after);
+      const headers: HeadersInit = after === "c2" ? {} : { "X-Next-Cursor": after === null ? "c1" : "c2" };
+      return Promise.resolve(Response.json({ success: true, data: [{ id: after }], error: null }, { headers }));
+    });
+    const rows = await from("idp_group_members").in("o").all();
+    expect(asked).toEqual([null, "c1", "c2"]);
+    expect(rows.map(({ id }) => id)).toEqual([null, "c1", "c2"]);
   });
 });

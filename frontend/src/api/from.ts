@@ -1,10 +1,10 @@
 import { call, callWithHeaders } from "./client";
 import type { ColumnOf, RowOf, TableName } from "./tables";
 
+const WINDOW_ROWS = 1000;
+
 type Value = string | number | boolean;
 type Operator = "eq" | "neq" | "gt" | "gte" | "lt" | "lte" | "like" | "ilike";
-
-const WINDOW_ROWS = 1000;
 
 export interface Window<Row> {
   rows: Row[];
@@ -98,7 +98,7 @@ export class Query<T extends TableName> {
     return { rows: data, total: totalOf(headers.get("Content-Range")), next: headers.get("X-Next-Cursor") };
   }
 
-  /** Every row, window after window. */
+  /** Every row that matches, window by window. */
   async all(signal?: AbortSignal): Promise<RowOf<T>[]> {
     const rows: RowOf<T>[] = [];
     let next: string | null = null;

@@ -1,9 +1,10 @@
 import { queryOptions } from "@tanstack/react-query";
 import { from } from "./from";
 import { narrowedBy, orgKey } from "./keys";
-import type { Machine, SegmentationGroup } from "./tables";
+import type { IdpGroup, Machine, SegmentationGroup } from "./tables";
 
 const MOST_MACHINES = 1000;
+const MOST_GROUPS = 1000;
 
 export type NamedMachine = Pick<Machine, "id" | "name" | "tailnet_ip" | "tags" | "status" | "os">;
 
@@ -24,6 +25,14 @@ export function namedMachinesQuery(orgId: string) {
 export function groupsQuery(orgId: string) {
   return queryOptions({
     queryKey: orgKey(orgId, "segmentation_groups"),
-    queryFn: ({ signal }): Promise<SegmentationGroup[]> => from("segmentation_groups").in(orgId).order("name").limit(MOST_MACHINES).rows(signal),
+    queryFn: ({ signal }): Promise<SegmentationGroup[]> => from("segmentation_groups").in(orgId).order("name").limit(MOST_GROUPS).rows(signal),
+  });
+}
+
+/** Groups of people that the identity provider tells of, by name. */
+export function peopleGroupsQuery(orgId: string) {
+  return queryOptions({
+    queryKey: orgKey(orgId, "idp_groups"),
+    queryFn: ({ signal }): Promise<IdpGroup[]> => from("idp_groups").in(orgId).order("name").limit(MOST_GROUPS).rows(signal),
   });
 }

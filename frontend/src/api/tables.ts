@@ -165,6 +165,10 @@ export type AbacPolicy = Row<Rows["AbacPoliciesRow"], { created_by: string | nul
 export type SegmentationGroup = Row<Rows["SegmentationGroupsRow"], { created_by: string | null; description: string | null }>;
 export type GroupMember = Row<Rows["SegmentationGroupMembersRow"], object>;
 
+/** A group of people, as the identity provider tells of it: at sign-ins, or by SCIM. */
+export type IdpGroup = Row<Rows["IdpGroupsRow"], { source: "oidc" | "scim"; external_id: string | null }>;
+export type IdpGroupMember = Row<Rows["IdpGroupMembersRow"], object>;
+
 /** Who may put a tag on his machines. */
 export type TagOwner = Row<Rows["TagOwnersRow"], { principal: "user" | "group"; created_by: string | null }>;
 export type Webhook = Row<
@@ -181,6 +185,8 @@ export interface Tables {
   posture_reports: PostureReport;
   segmentation_groups: SegmentationGroup;
   segmentation_group_members: GroupMember;
+  idp_groups: IdpGroup;
+  idp_group_members: IdpGroupMember;
   auth_keys: AuthKey;
   api_keys: ApiKey;
   org_invitations: Invitation;

@@ -3,8 +3,9 @@ import { clsx } from "clsx";
 import { useId, useMemo, useState, type KeyboardEvent, type ReactNode } from "react";
 import { useCurrentOrg } from "@/api/current-org";
 import { membersQuery } from "@/api/members";
-import { groupsQuery, namedMachinesQuery } from "@/api/named";
+import { groupsQuery, namedMachinesQuery, peopleGroupsQuery } from "@/api/named";
 import { completeEnd, suggestionsFor, type EndChoice } from "@/lib/end-choices";
+import { sourceNames } from "@/lib/group-sources";
 import { kindOf } from "@/lib/selectors";
 import { endIcons } from "./end-chips";
 import { Field } from "./ui/field";
@@ -14,6 +15,7 @@ function useEndChoices(): EndChoice[] {
   const { org } = useCurrentOrg();
   const { data: machines } = useQuery(namedMachinesQuery(org.id));
   const { data: groups } = useQuery(groupsQuery(org.id));
+  const { data: peopleGroups } = useQuery(peopleGroupsQuery(org.id));
   const { data: members } = useQuery(membersQuery(org.id));
   return useMemo(() => {
     const tags = [...new Set(machines?.flatMap((machine) => machine.tags) ?? [])].sort();
@@ -21,10 +23,11 @@ function useEndChoices(): EndChoice[] {
       { value: "*", hint: "every machine" },
       ...tags.map((tag) => ({ value: `tag:${tag}`, hint: "tag" })),
       ...(groups ?? []).map(({ name }) => ({ value: `group:${name}`, hint: "group" })),
+      ...(peopleGroups ?? []).map(({ name, source }) => ({ value: `group:${name}`, hint: `people (${sourceNames[source]})` })),
       ...(members ?? []).flatMap(({ email, full_name }) => (email ? [{ value: `user:${email}`, hint: full_name ?? "person" }] : [])),
       ...(machines ?? []).map(({ name, tailnet_ip }) => ({ value: name, hint: tailnet_ip })),
     ];
-  }, [machines, groups, members]);
+  }, [machines, groups, peopleGroups, members]);
 }
 
 interface Props {

@@ -11,11 +11,11 @@ import type { Opened } from "@/components/plans/row-changes";
 import { SmallTable } from "@/components/small-table";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
-import { Menu, MenuLabel } from "@/components/ui/menu";
 import { SkeletonLines } from "@/components/ui/skeleton";
-import { localDate, plural, utcTime } from "@/lib/time";
+import { localDate, utcTime } from "@/lib/time";
 import { BulkAddDialog } from "./bulk-add-dialog";
 import { deletingGroup, joining, leaving } from "./changes";
+import { RulesBadge } from "./rules-badge";
 
 interface Props {
   group: SegmentationGroup;
@@ -40,11 +40,11 @@ export function GroupCard({ group, members, machines, rules, onOpen }: Props) {
           <GroupDot colour={group.color} />
         </span>
         <div className="min-w-0 flex-1">
-          <h2 className="flex flex-wrap items-center gap-2 font-semibold tracking-tight break-words">
+          <h3 className="flex flex-wrap items-center gap-2 font-semibold tracking-tight break-words">
             {group.name}
             <Badge title="Machines in this group">{members?.length ?? "…"}</Badge>
             {rules && rules.length > 0 && <RulesBadge rules={rules} />}
-          </h2>
+          </h3>
           {group.description && <p className="text-[0.85rem] text-pretty text-muted">{group.description}</p>}
         </div>
         {isAdmin && (
@@ -62,32 +62,6 @@ export function GroupCard({ group, members, machines, rules, onOpen }: Props) {
       {isAdmin && members && <AddMachine group={group} outside={outside} onPlan={plan} onBulk={() => setBulk(true)} />}
       {bulk && <BulkAddDialog group={group} outside={outside} onClose={() => setBulk(false)} />}
     </section>
-  );
-}
-
-function RulesBadge({ rules }: { rules: AclRule[] }) {
-  return (
-    <Menu
-      align="start"
-      className="max-w-80 px-2 pb-2"
-      trigger={
-        <button type="button" className="rounded-md" aria-label={`${plural(rules.length, "ACL rule")}, show them`}>
-          <Badge colour="violet">{plural(rules.length, "ACL rule")}</Badge>
-        </button>
-      }
-    >
-      <MenuLabel>Named by</MenuLabel>
-      <ul className="grid gap-1 px-2.5">
-        {rules.map(({ id, name, enabled }) => (
-          <li key={id}>
-            <Link to="/acls" search={{ q: name }} className="rounded hover:text-accent hover:underline">
-              {name}
-            </Link>
-            {!enabled && <span className="text-muted"> (disabled)</span>}
-          </li>
-        ))}
-      </ul>
-    </Menu>
   );
 }
 

@@ -1,0 +1,2 @@
+/** Where groups of people come from. */
+export const sourceNames: Record<"oidc" | "scim", string> = { oidc: "Sign-in", scim: "SCIM" };
