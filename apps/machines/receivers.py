@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.dispatch import receiver
 
 from apps.machines.changes import touch_everything
 from apps.machines.models import Machine
 from apps.machines.services.authkeys import quarantine_many
 from apps.machines.services.tagowners import forget_owner
+from apps.machines.services.writing import hold_machines
 from apps.orgs import signals
 
 ON_THE_MAP = frozenset(
@@ -24,7 +26,7 @@ def stop_machines(sender: Any, *, org: Any, user_id: Any, actor: Any, **kwargs: 
 
     One that waits for approval goes on waiting: it is cut off from nothing yet.
     """
-    owned = Machine.objects.for_org(org).filter(owner_id=user_id)
+    owned = Machine.objects.for_org(org).filter(pk__in=hold_machines(org, Q(owner_id=user_id)))
     approved = owned.filter(approved_at__isnull=False)
     stopped = quarantine_many(approved, org=org, actor=actor, reason="member_removed")
     owned.update(owner=None)

@@ -22,13 +22,14 @@ QUARANTINE = ("quarantine_reason", "quarantine_note", "quarantined_at", "quarant
 def approve_machine(*, org: Any, actor: Actor, machine_id: Any, owner_id: UUID | None = None) -> Machine:
     """Let a pending machine in, or lift a quarantine; raises NotFound, InvalidState."""
     with transaction.atomic():
+        owner_id = _held_member(org, owner_id) if owner_id else None
         machine = machine_in(org, machine_id)
         if machine.approved_at and not machine.quarantine_reason:
             raise InvalidState("The machine is neither pending nor quarantined")
         _refuse_while_failing(machine)
         fields = ["approved_at", "approved_by", *QUARANTINE]
         if owner_id is not None:
-            machine.owner_id = _member_id(org, owner_id)
+            machine.owner_id = owner_id
             fields.append("owner")
         elif machine.owner_id and not _is_member(org, machine.owner_id):
             raise Conflict("Its owner has left; name a new one", field="owner_id")
@@ -160,8 +161,9 @@ def expire_key(*, org: Any, actor: Actor, machine_id: Any) -> Machine:
 def set_owner(*, org: Any, actor: Actor, machine_id: Any, owner_id: UUID | None) -> Machine:
     """Give a machine to a member, or to nobody; raises NotFound."""
     with transaction.atomic():
+        owner_id = _held_member(org, owner_id) if owner_id else None
         machine = machine_in(org, machine_id)
-        machine.owner_id = _member_id(org, owner_id) if owner_id else None
+        machine.owner_id = owner_id
         details = {"owner_id": machine.owner_id}
         save_change(machine, ["owner"], actor=actor, action="machine.owner_changed", details=details)
         return tell_regrouped(machine, actor)
@@ -184,7 +186,9 @@ def _is_member(org: Any, user_id: UUID) -> bool:
     return OrgMember.objects.for_org(org).filter(user_id=user_id, status="active").exists()
 
 
-def _member_id(org: Any, user_id: UUID) -> UUID:
-    if not _is_member(org, user_id):
+def _held_member(org: Any, user_id: UUID) -> UUID:
+    """Members are locked before machines: nobody is given a machine while he is taken out."""
+    members = OrgMember.objects.for_org(org).select_for_update()
+    if members.filter(user_id=user_id, status="active").first() is None:
         raise NotFound("owner_id: no such member")
     return user_id

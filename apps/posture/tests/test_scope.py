@@ -2,11 +2,14 @@
 
 import pytest
 from django.apps import apps
+from django.test import TestCase
 
 from apps.audit.models import AuditLog
+from apps.core.actors import Actor
 from apps.core.realtime import last_seq, missed_events
 from apps.machines.models import Machine
 from apps.machines.tests.agents import admin
+from apps.orgs.idpgroups import Told, sync_groups
 from apps.orgs.models import OrgSettings
 from apps.posture.models import PosturePolicy
 from apps.posture.tests.calls import add_policy, data, machine, rows, status
@@ -87,6 +90,23 @@ def test_who_comes_into_a_group_is_cut_off_and_who_leaves_is_released(cast, pair
     leave(cast, *members)
     assert status(cast, sick) == ("online", None)
     assert entries(cast, "machine.auto_unquarantine").count() == 1
+
+
+def test_people_bring_their_machines_under_the_policies_of_their_groups(cast, pair, sick):
+    for agent in pair:
+        data(admin(cast.alice, "set_owner", agent, owner_id=str(cast.bob.user.pk)))
+    ask(cast, "Crew")
+
+    def push(*groups):
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            provider = Actor(kind="job", name="system:scim")
+            sync_groups(org=cast.org_a, actor=provider, source="scim", groups=groups)
+
+    push(Told("crew", user_ids=[cast.bob.user.pk]))
+    assert status(cast, sick) == ("quarantined", "posture")
+    assert status(cast, pair[0]) == ("online", None)
+    push()
+    assert status(cast, sick) == ("online", None)
 
 
 def test_who_is_tagged_is_cut_off_and_who_loses_the_tag_is_released(cast, pair, sick):
