@@ -156,8 +156,9 @@ class Answers:
     async def stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Say goodbye, then end; the answer goes out first."""
         daemon = self._daemon
+        heard = await daemon.goodbye()
         asyncio.get_running_loop().call_later(EXIT_PAUSE_SECONDS, daemon.stop)
-        return {"stopped": True, "pid": os.getpid(), "offline_heartbeat": daemon.link.connected}
+        return {"stopped": True, "pid": os.getpid(), "offline_heartbeat": heard}
 
     def _peers(self) -> list[dict[str, Any]]:
         daemon = self._daemon

@@ -43,7 +43,6 @@ from agent.state import Config, MachineState, Store
 from agent.surroundings import Surroundings
 from agent.tunnel import open_tunnel
 from wire.binary import Endpoint, encode_key
-from wire.control import FromAgent
 from wire.disco import is_disco
 from wire.identity import agent_auth
 from wire.netmap import Netmap, RelayRegion
@@ -79,7 +78,7 @@ class Daemon:
             failures=lambda: [part for part in ("filter", "routes") if part in self.upkeep.problems],
         )
         self.latencies_ms: dict[str, float] = {}
-        self.goodbye_sent = False
+        self._goodbye_heard: bool | None = None
         self.signalled: int | None = None
         self._stop, self._wake = asyncio.Event(), asyncio.Event()
         self._final: AgentError | None = None
@@ -256,9 +255,7 @@ class Daemon:
                     logger.error("a part failed", exc_info=part.exception())
                     text = f"the daemon failed; see {self.settings.log_file}"
                     self._final = AgentError("INTERNAL_ERROR", text)
-            with contextlib.suppress(TimeoutError, AgentError):
-                async with asyncio.timeout(GOODBYE_SECONDS):
-                    await self._goodbye()
+            await self.goodbye()
         finally:
             stopping.cancel()
             for part in tasks:
@@ -266,13 +263,21 @@ class Daemon:
             await asyncio.gather(stopping, *tasks, return_exceptions=True)
             self.membership.flush()
 
-    async def _goodbye(self) -> None:
-        """Be offline at once."""
-        self.goodbye_sent = await self.link.send(FromAgent.GOODBYE)
-        if not self.goodbye_sent and self._final is None:
-            body = {"status": "offline"}
-            await self.client.call("POST", "/api/machine-heartbeat", body, token=self.machine.node_key)
-            self.goodbye_sent = True
+    async def goodbye(self) -> bool:
+        """Be offline at once, said once; whether the control plane heard it."""
+        if self._goodbye_heard is None:
+            self._goodbye_heard = False
+            with contextlib.suppress(TimeoutError, AgentError):
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    self._goodbye_heard = await self.link.goodbye() or await self._goodbye_by_http()
+        return self._goodbye_heard
+
+    async def _goodbye_by_http(self) -> bool:
+        if self._final is not None:
+            return False
+        body = {"status": "offline"}
+        await self.client.call("POST", "/api/machine-heartbeat", body, token=self.machine.node_key)
+        return True
 
     async def _tick(self) -> None:
         """Timers of the paths, and WireGuard's own view at a steady pace."""

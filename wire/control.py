@@ -19,6 +19,7 @@ PING_SECONDS: Final = 25
 SILENCE_SECONDS: Final = 75
 _PART_CHARACTERS: Final = 100_000  # quoting may double it
 
+CLOSE_HEARD: Final = 1000  # a goodbye
 CLOSE_RESTART: Final = 1001
 CLOSE_TOO_BIG: Final = 1009
 CLOSE_SILENT: Final = 4000

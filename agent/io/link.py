@@ -156,6 +156,14 @@ class AgentLink:
             return False
         return True
 
+    async def goodbye(self) -> bool:
+        """Say that we leave; True once the control plane has heard it, which it shows by hanging up."""
+        connection = self._socket
+        if connection is None or not await self.send(FromAgent.GOODBYE):
+            return False
+        await connection.wait_closed()
+        return connection.close_code == control.CLOSE_HEARD
+
     async def run(self) -> None:
         """Keep the link up until cancelled."""
         while True:

@@ -170,7 +170,7 @@ class AgentConsumer(AsyncWebsocketConsumer):
     async def _on_goodbye(self, body: dict[str, Any]) -> None:
         if node := await self._reload():
             await self._hear(node, Report(leaving=True))
-        await self.close(1000)
+        await self.close(control.CLOSE_HEARD)
 
     async def _on_ack(self, body: dict[str, Any]) -> None:
         """A version of the map is in force, or a part of it failed and is tried again there."""

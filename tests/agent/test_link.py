@@ -233,3 +233,29 @@ async def test_a_removal_is_told_and_a_restart_is_not():
         await until(lambda: ("link", False) in agent.seen)
         assert not [each for each in agent.seen if each[0] == "refused"]
         await until(lambda: ("refused", "INVALID_NODE_KEY", True) in agent.seen)
+
+
+@pytest.mark.parametrize(("code", "heard"), [(control.CLOSE_HEARD, True), (control.CLOSE_RESTART, False)])
+async def test_a_goodbye_counts_once_the_control_plane_hangs_up_for_it(code, heard):
+    async def speak(connection):
+        await greet(connection)
+        while json.loads(await connection.recv())["type"] != "goodbye":
+            pass
+        await connection.close(code)
+
+    async with linked(speak) as (_, link, _):
+        assert not await link.goodbye()  # nobody to say it to yet
+        await until(lambda: link.connected)
+        assert await link.goodbye() is heard
+
+
+async def test_a_goodbye_into_a_dead_line_is_never_heard():
+    async def speak(connection):
+        await greet(connection)
+        await connection.wait_closed()
+
+    async with linked(speak) as (_, link, _):
+        await until(lambda: link.connected)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await link.goodbye()

@@ -5,12 +5,13 @@ in front that tells of unfinished checksums and segmentation (packet(7), PACKET_
 """
 
 import argparse
+import contextlib
 import heapq
 import random
 import select
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SOL_PACKET, _PACKET_VNET_HDR = 263, 15
 _ETH_P_ALL = 3
@@ -21,16 +22,30 @@ _BUFFER_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One way: milliseconds of delay and of added jitter, per cent of loss, and Mbit/s (0: any)."""
+    """One way: milliseconds of delay and of added jitter, per cent of loss, and Mbit/s (0: any).
+
+    only: an IPv4 address; what is neither from nor to it passes at once.
+    """
 
     delay_ms: float = 0.0
     jitter_ms: float = 0.0
     loss_pct: float = 0.0
     rate_mbit: float = 0.0
+    only: str = ""
+
+    def half(self) -> "Link":
+        """One of two that together make this one."""
+        return replace(
+            self, delay_ms=self.delay_ms / 2, jitter_ms=self.jitter_ms / 2, loss_pct=self.loss_pct / 2
+        )
+
+    def concerns(self, frame: bytes) -> bool:
+        """Whether a frame, behind its virtio header, is of the address that this is for."""
+        return not self.only or socket.inet_aton(self.only) in (frame[36:40], frame[40:44])
 
     def arguments(self) -> list[str]:
         """As the program takes them."""
-        fields = ("delay_ms", "jitter_ms", "loss_pct", "rate_mbit")
+        fields = ("delay_ms", "jitter_ms", "loss_pct", "rate_mbit", "only")
         return [f"--{name.replace('_', '-')}={getattr(self, name)}" for name in fields]
 
 
@@ -46,6 +61,9 @@ def carry(first: str, second: str, link: Link) -> None:
         for source in ready:
             target = ends[1 - ends.index(source)]
             for frame in _frames(source):
+                if not link.concerns(frame):
+                    _send(target, frame)
+                    continue
                 if random.random() * 100 < link.loss_pct or len(queue) >= _QUEUE_FRAMES:
                     continue
                 begins = max(time.monotonic(), free_at[target])
@@ -58,10 +76,13 @@ def carry(first: str, second: str, link: Link) -> None:
         now = time.monotonic()
         while queue and queue[0][0] <= now:
             _, _, target, frame = heapq.heappop(queue)
-            try:
-                target.send(frame)
-            except OSError:
-                continue  # a full queue or a link that is down loses packets
+            _send(target, frame)
+
+
+def _send(target: socket.socket, frame: bytes) -> None:
+    # A full queue or a link that is down loses packets.
+    with contextlib.suppress(OSError):
+        target.send(frame)
 
 
 def _open(interface: str) -> socket.socket:
@@ -92,8 +113,9 @@ def main() -> None:
     parser.add_argument("ends", nargs=2, metavar="INTERFACE")
     for name in ("delay-ms", "jitter-ms", "loss-pct", "rate-mbit"):
         parser.add_argument(f"--{name}", type=float, default=0.0)
+    parser.add_argument("--only", default="")
     options = parser.parse_args()
-    link = Link(options.delay_ms, options.jitter_ms, options.loss_pct, options.rate_mbit)
+    link = Link(options.delay_ms, options.jitter_ms, options.loss_pct, options.rate_mbit, options.only)
     carry(*options.ends, link)
 
 

@@ -171,14 +171,21 @@ class Lab:
             host.nft(STATEFUL_FIREWALL)
         return host
 
-    def nat(self, kind: Nat, name: str | None = None, *, outer: "Router | None" = None) -> Router:
-        """A NAT on the internet, or behind another NAT."""
+    def nat(
+        self,
+        kind: Nat,
+        name: str | None = None,
+        *,
+        outer: "Router | None" = None,
+        link: Link | None = None,
+    ) -> Router:
+        """A NAT on the internet, or behind another NAT. link: what its line adds."""
         number = None if outer else next(self._numbers)
         outside = str(INTERNET[number]) if number else ""
         router = Router(self, name or f"nat{next(self._names)}", outside, kind, outer)
         self._namespace(router.name)
         if outer is None:
-            self._plug(router.namespace, "wan", router.address, None)
+            self._plug(router.namespace, "wan", router.address, None, link)
         else:
             router.address = self._attach(router.namespace, "wan", outer)
         router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -232,12 +239,19 @@ class Lab:
         resolver.write_text(RESOLV_CONF)
         return namespace
 
-    def _plug(self, namespace: str, interface: str, address: str | None, address6: str | None) -> None:
+    def _plug(
+        self,
+        namespace: str,
+        interface: str,
+        address: str | None,
+        address6: str | None,
+        link: Link | None = None,
+    ) -> None:
         """Put a line from the namespace to the internet."""
         port = f"p{self._links}"
         self._link(namespace, interface, self._wan, port)
-        if self.link is not None:
-            port = self._slow(port, self.link)
+        for each in filter(None, (self.link and self.link.half(), link)):
+            port = self._slow(port, each)
         self._ip("-n", self._wan, "link", "set", port, "master", "lan0", "up")
         if address:
             self._ip("-n", namespace, "addr", "add", f"{address}/{INTERNET.prefixlen}", "dev", interface)
@@ -252,8 +266,7 @@ class Lab:
         self._link(self._wan, near, self._wan, far)
         for interface in (port, near):
             self._ip("-n", self._wan, "link", "set", interface, "up")
-        half = Link(link.delay_ms / 2, link.jitter_ms / 2, link.loss_pct / 2, link.rate_mbit)
-        command = [sys.executable, "-m", "tests.lab.delay", port, near, *half.arguments()]
+        command = [sys.executable, "-m", "tests.lab.delay", port, near, *link.arguments()]
         self.processes.append(
             subprocess.Popen(["ip", "netns", "exec", self._wan, *command], cwd=ROOT, start_new_session=True)
         )

@@ -1,7 +1,9 @@
 """`./dev lab psk`: pair keys renewed every few seconds under a steady ping, by relay and direct.
 
 A key takes force at WireGuard's own next handshake, every 120 s; so a run of many minutes shows
-that each of those found the same key on both sides. The last line is one JSON object.
+that each of those found the same key on both sides. On the direct path handshakes are recorded:
+five minutes of traffic hold two further ones, spaced as WireGuard does it. The last line is one JSON
+object.
 """
 
 import argparse
@@ -13,9 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tests.lab.capture import INITIATIONS, SPACING_SECONDS, Capture, captured
 from tests.lab.demo import enrol, settled
 from tests.lab.net import LabError, parse_ping
 from tests.lab.site import Machine, site, wait_until
@@ -23,6 +27,7 @@ from tests.lab.site import Machine, site, wait_until
 RENEWAL_SECONDS = 5
 PINGS_PER_SECOND = 50
 SAMPLE_SECONDS = 0.25
+FIVE_MINUTES = 300
 PAIRS = (("alpha", "beta"), ("alpha", "gamma"))
 
 
@@ -39,11 +44,14 @@ def keyring(machine: Machine, peer: str) -> dict[str, Any]:
 class Watch:
     """One pair under load: the ping, and how long the two sides held different keys."""
 
-    def __init__(self, machines: dict[str, Machine], a: str, b: str, seconds: float) -> None:
+    def __init__(
+        self, machines: dict[str, Machine], a: str, b: str, seconds: float, initiations: Capture
+    ) -> None:
         self.ends = {a: machines[a], b: machines[b]}
         self.a, self.b = a, b
         self.longest_difference_s = 0.0
         self.handshakes: set[str] = set()
+        self.initiations = initiations
         self.epochs: set[int] = set()
         self._files = [self._file(a, b), self._file(b, a)]
         self._differ_since: float | None = None
@@ -79,8 +87,14 @@ class Watch:
             **parse_ping(output),
             "renewals": len(self.epochs) - 1,
             "handshakes": len(self.handshakes),
+            "handshake_gaps_s": self._gaps(),
             "longest_difference_s": round(self.longest_difference_s, 2),
         }
+
+    def _gaps(self) -> list[float]:
+        """Between initiations on the direct path; that of a relayed pair has none."""
+        times = [each.at for each in self.initiations.datagrams()]
+        return [round(after - before, 1) for before, after in pairwise(times)]
 
     def _file(self, machine: str, peer: str) -> Path:
         own = self.ends[machine]
@@ -94,7 +108,27 @@ class Watch:
 
 def load(machines: dict[str, Machine], seconds: float) -> list[dict[str, Any]]:
     """Ping along the pairs for so long; the figures of each."""
-    watches = [Watch(machines, a, b, seconds) for a, b in PAIRS]
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        return _watch(
+            [
+                Watch(machines, a, b, seconds, stack.enter_context(_initiations(machines, a, b, directory)))
+                for a, b in PAIRS
+            ]
+        )
+
+
+def _initiations(
+    machines: dict[str, Machine], a: str, b: str, directory: Path
+) -> contextlib.AbstractContextManager[Capture]:
+    """Record the handshakes that two machines begin on the direct path."""
+    near, far = machines[a].host.router, machines[b].host.router
+    assert near is not None
+    assert far is not None
+    return captured(near, "wan", f"host {far.address} and {INITIATIONS}", directory / f"{a}-{b}.pcap")
+
+
+def _watch(watches: list[Watch]) -> list[dict[str, Any]]:
     next_look = time.monotonic()
     while any(watch.ping.poll() is None for watch in watches):
         for watch in watches:
@@ -107,6 +141,12 @@ def load(machines: dict[str, Machine], seconds: float) -> list[dict[str, Any]]:
     for watch in watches:
         watch.sample_handshake()
     return [watch.result() for watch in watches]
+
+
+def spaced(gaps: list[float], seconds: float) -> bool:
+    """Whether handshakes under so much traffic are as rare, and as frequent, as WireGuard makes them."""
+    least, most = SPACING_SECONDS
+    return all(least < gap < most for gap in gaps) and len(gaps) >= 2 * seconds // FIVE_MINUTES - 1
 
 
 def exchanges(machine: Machine) -> int:
@@ -136,7 +176,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, network(Path(name)) as machines:
         pairs = load(machines, options.minutes * 60)
         through_control_plane = sum(exchanges(machine) for machine in machines.values()) // 2
-    ok = all(pair["lost"] == 0 and pair["longest_difference_s"] < 60 for pair in pairs)
+    ok = all(pair["lost"] == 0 and pair["longest_difference_s"] < 60 for pair in pairs) and all(
+        spaced(pair["handshake_gaps_s"], options.minutes * 60) for pair in pairs if pair["path"] == "direct"
+    )
     print(json.dumps({"ok": ok, "pairs": pairs, "exchanges": through_control_plane}))
     return 0 if ok else 1
 

@@ -22,6 +22,7 @@ from tests.lab.pki import Authority
 ROOT = Path(__file__).resolve().parents[2]
 REGION, OTHER_REGION = "lab1", "lab2"
 CONTROL_PORT = 443
+RELAY_ADMIN_PORT = 9090
 START_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -173,6 +174,7 @@ class Site:
                 "QZRELAY_PRIVATE_KEY": str(key),
                 "QZRELAY_JWKS": f"{self.control_url}/.well-known/jwks.json",
                 "QZRELAY_CA_FILE": str(self.authority.ca_file),
+                "QZRELAY_ADMIN_PORT": str(RELAY_ADMIN_PORT),
             },
         )
         wait_until(lambda: ":443 " in host.run("ss", "-Hltn"), "a listening relay", START_SECONDS)
