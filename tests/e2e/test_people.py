@@ -46,7 +46,7 @@ def test_a_group_of_machines_is_refused_the_name(console, network):
     console.get_by_role("button", name="Create Group").first.click()
     dialog = console.get_by_role("dialog")
     dialog.get_by_label("Name").fill("ENGINEERING")
-    dialog.get_by_role("button", name="Create", exact=True).click()
+    dialog.get_by_role("button", name="Preview", exact=True).click()
     expect(dialog.get_by_role("alert")).to_have_text("A group of people has this name")
 
 
