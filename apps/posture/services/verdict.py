@@ -171,8 +171,10 @@ def carry_out(org_id: uuid.UUID, changes: list[Change], *, actor: Actor) -> int:
         )
         for change in moved:
             change.machine.save(update_fields=[*QUARANTINE, "status", "updated_at"])
-        if felt := [change.machine for change in changes if change.felt]:
-            touch(org_id, changed=felt, rights=True)
+        if felt := [change for change in changes if change.felt]:
+            # A good report takes nothing away from anybody.
+            worse = any(not change.found.compliant for change in felt)
+            touch(org_id, changed=[change.machine for change in felt], rights=worse)
         for change in changes:
             _tell(org_id, change, actor)
     return len(felt)
