@@ -44,7 +44,7 @@ class HomeRegion:
         before = self.code
         good = {code: priority for code, priority in priorities.items() if code not in avoid}
         chosen = self._choose(latencies_ms, good or priorities, now)
-        if before is not None and before in priorities and chosen != before != self._lost:
+        if before is not None and before in priorities and chosen != before:
             # A region that another one beat is still heard, and not avoided.
             lost = before not in latencies_ms or before in avoid
             self._lost, self._heard_since = (before, None) if lost else (None, None)

@@ -105,12 +105,3 @@ def _users(org: object, asked: set[str] | None) -> set[str]:
         for user_id, email in OrgMember.objects.for_org(org).values_list("user_id", "user__email"):
             found |= {str(user_id), email.casefold()}
     return found
-
-
-def is_id(text: str) -> bool:
-    """Whether a text is a UUID."""
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
